@@ -1,0 +1,490 @@
+//! What a delivery is answered. The answer stands under Settings > Webhooks > Recent Deliveries and
+//! is all that a repository's owner ever sees of buildgate, so each one says why, and what to do.
+//!
+//! This is the only place that turns a verdict into HTTP.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::decision::{Build, HookCheck, HookFault, HookOwner, Ignored};
+use crate::policy::Trigger;
+use crate::repository::RepositoryName;
+use crate::signature::{SIGNATURE_HEADER, SecretUsed};
+use crate::webhook::LARGEST_BODY;
+
+/// How long a change in KV can take to be seen everywhere
+/// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>).
+const SEEN_WITHIN: &str = "Such a change is seen within 60 seconds; then redeliver.";
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub enum Verdict {
+    /// A build request is on the queue.
+    Queued(Queued),
+    /// All is well, and nothing is built.
+    Ignored(Ignored),
+    /// The answer to a ping.
+    Pong(HookCheck),
+    /// The delivery was not accepted.
+    Rejected(Rejection),
+}
+
+/// The build that was put on the queue.
+#[derive(Debug)]
+pub enum Queued {
+    /// The commit that a branch was pushed to.
+    Push {
+        /// The branch.
+        branch: String,
+        /// The commit, abbreviated.
+        commit: String,
+    },
+    /// The commit of a deployment.
+    Deployment {
+        /// GitHub's id of the deployment.
+        id: u64,
+        /// Its environment.
+        environment: String,
+        /// The commit, abbreviated.
+        commit: String,
+    },
+}
+
+impl From<&Build<'_>> for Queued {
+    fn from(build: &Build) -> Self {
+        match build {
+            Build::Push { push, branch } => {
+                Self::Push { branch: (*branch).to_owned(), commit: push.after.short().to_owned() }
+            }
+            Build::Deployment(event) => Self::Deployment {
+                id: event.deployment.id,
+                environment: event.deployment.environment.clone(),
+                commit: event.deployment.sha.short().to_owned(),
+            },
+        }
+    }
+}
+
+/// Why a delivery was not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// `X-GitHub-Event` or `X-GitHub-Delivery` is missing or ill formed.
+    MissingHeader {
+        /// All that is wrong with the headers.
+        problems: Vec<String>,
+    },
+    /// `X-Hub-Signature-256` is missing.
+    MissingSignature {
+        /// All that is wrong with the headers.
+        problems: Vec<String>,
+    },
+    /// `X-Hub-Signature-256` is ill formed.
+    IllFormedSignature {
+        /// All that is wrong with the headers.
+        problems: Vec<String>,
+    },
+    /// The body was not signed with the webhook secret.
+    BadSignature,
+    /// The payload is not of its event's shape.
+    MalformedPayload {
+        /// What is wrong, with the field's name.
+        problem: String,
+    },
+    /// There is no policy for the repository.
+    RepositoryNotLinked,
+    /// There is no such route.
+    NotFound,
+    /// The route takes other methods.
+    MethodNotAllowed,
+    /// The body has more than [`LARGEST_BODY`] bytes.
+    PayloadTooLarge,
+    /// The body is neither JSON nor a form.
+    UnsupportedContentType {
+        /// What it is said to be.
+        content_type: Option<String>,
+    },
+    /// There is no webhook secret.
+    NotConfigured,
+    /// The policy in KV cannot be read.
+    InvalidPolicy {
+        /// The key that it lies under.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// KV did not answer.
+    PolicyUnavailable {
+        /// What it said instead: for the log only.
+        detail: String,
+    },
+    /// The queue did not take the build request.
+    QueueUnavailable {
+        /// What it said instead: for the log only.
+        detail: String,
+    },
+}
+
+/// The four kinds of answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A build request is on the queue.
+    Queued,
+    /// Nothing is built, and nothing is wrong.
+    Ignored,
+    /// A ping was answered.
+    Pong,
+    /// The delivery was not accepted.
+    Rejected,
+}
+
+/// What is known of a delivery; it grows as the delivery is read.
+#[derive(Debug, Default)]
+pub struct About {
+    /// Whether the gate runs on the operator's own machine, in the local simulator.
+    pub local: bool,
+    /// `X-GitHub-Delivery`
+    pub delivery: Option<String>,
+    /// `X-GitHub-Event`
+    pub event: Option<String>,
+    /// The secret that verified the body; none before that is done.
+    pub secret: Option<SecretUsed>,
+    /// The repository that the event is about.
+    pub repository: Option<RepositoryName>,
+    /// The repository's trigger.
+    pub trigger: Option<Trigger>,
+    /// The id of the build request.
+    pub build: Option<String>,
+}
+
+impl Verdict {
+    /// The outcome, the code and the HTTP status: settled, others rely on them.
+    pub fn codes(&self) -> (Outcome, &'static str, u16) {
+        use Outcome::{Ignored as Ign, Pong, Queued as Que, Rejected as Rej};
+        match self {
+            Self::Queued(Queued::Deployment { .. }) => (Que, "deployment-queued", 202),
+            Self::Queued(Queued::Push { .. }) => (Que, "push-queued", 202),
+            Self::Ignored(ignored) => match ignored {
+                Ignored::TriggerIsDeployment { .. } => (Ign, "trigger-is-deployment", 200),
+                Ignored::TriggerIsCommit => (Ign, "trigger-is-commit", 200),
+                Ignored::TriggerIsManual => (Ign, "trigger-is-manual", 200),
+                Ignored::EventNotUsed => (Ign, "event-not-used", 200),
+                Ignored::ActionNotUsed { .. } => (Ign, "action-not-used", 200),
+                Ignored::TaskNotDeploy { .. } => (Ign, "task-not-deploy", 200),
+                Ignored::EnvironmentNotEnabled { .. } => (Ign, "environment-not-enabled", 200),
+                Ignored::BranchNotEnabled { .. } => (Ign, "branch-not-enabled", 200),
+                Ignored::NotABranch { .. } => (Ign, "not-a-branch", 200),
+                Ignored::BranchDeleted { .. } => (Ign, "branch-deleted", 200),
+            },
+            Self::Pong(check) if check.faults.is_empty() => (Pong, "pong", 200),
+            Self::Pong(_) => (Pong, "hook-misconfigured", 200),
+            Self::Rejected(rejection) => match rejection {
+                Rejection::MissingHeader { .. } => (Rej, "missing-header", 400),
+                Rejection::MalformedPayload { .. } => (Rej, "malformed-payload", 400),
+                Rejection::MissingSignature { .. } => (Rej, "missing-signature", 401),
+                Rejection::IllFormedSignature { .. } => (Rej, "bad-signature", 401),
+                Rejection::BadSignature => (Rej, "bad-signature", 401),
+                Rejection::RepositoryNotLinked => (Rej, "repository-not-linked", 404),
+                Rejection::NotFound => (Rej, "not-found", 404),
+                Rejection::MethodNotAllowed => (Rej, "method-not-allowed", 405),
+                Rejection::PayloadTooLarge => (Rej, "payload-too-large", 413),
+                Rejection::UnsupportedContentType { .. } => (Rej, "unsupported-content-type", 415),
+                Rejection::NotConfigured => (Rej, "not-configured", 500),
+                Rejection::InvalidPolicy { .. } => (Rej, "invalid-policy", 500),
+                Rejection::PolicyUnavailable { .. } => (Rej, "policy-unavailable", 503),
+                Rejection::QueueUnavailable { .. } => (Rej, "queue-unavailable", 503),
+            },
+        }
+    }
+
+    /// What the operator should know and an outsider should not: for the log only.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Rejected(
+                Rejection::PolicyUnavailable { detail } | Rejection::QueueUnavailable { detail },
+            ) => Some(detail),
+            Self::Rejected(Rejection::NotConfigured) => Some(
+                "WEBHOOK_SECRET is unset or blank; set it with: npx wrangler secret put WEBHOOK_SECRET",
+            ),
+            _ => None,
+        }
+    }
+
+    /// A sentence or two for the person who reads Recent Deliveries.
+    pub fn message(&self, about: &About) -> String {
+        match self {
+            Self::Queued(queued) => queued_message(queued, about),
+            Self::Ignored(ignored) => ignored_message(ignored, about),
+            Self::Pong(check) => pong_message(check, about),
+            Self::Rejected(rejection) => rejected_message(rejection, about),
+        }
+    }
+
+    /// The answer's body: one JSON object.
+    pub fn body(&self, about: &About) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            outcome: Outcome,
+            code: &'a str,
+            message: String,
+            #[serde(flatten)]
+            verified: Option<Verified<'a>>,
+        }
+        /// What is told only to somebody who knows the secret.
+        #[derive(Serialize)]
+        struct Verified<'a> {
+            delivery: Option<&'a str>,
+            event: Option<&'a str>,
+            repository: Option<&'a RepositoryName>,
+            trigger: Option<Trigger>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            build: Option<&'a str>,
+        }
+        let (outcome, code, _) = self.codes();
+        let verified = about.secret.map(|_| Verified {
+            delivery: about.delivery.as_deref(),
+            event: about.event.as_deref(),
+            repository: about.repository.as_ref(),
+            trigger: about.trigger,
+            build: about.build.as_deref(),
+        });
+        serde_json::to_string_pretty(&Body {
+            outcome,
+            code,
+            message: self.message(about),
+            verified,
+        })
+    }
+}
+
+fn queued_message(queued: &Queued, about: &About) -> String {
+    let repository = Name(about);
+    match queued {
+        Queued::Push { branch, commit } => format!(
+            "The push to {branch} of {repository} is queued: commit {commit} goes to the build service."
+        ),
+        Queued::Deployment { id, environment, commit } => format!(
+            "Deployment {id} of {repository} to {environment} is queued: commit {commit} goes to the \
+             build service."
+        ),
+    }
+}
+
+fn ignored_message(ignored: &Ignored, about: &About) -> String {
+    let repository = Name(about);
+    match ignored {
+        Ignored::TriggerIsDeployment { pushed } => format!(
+            "{repository} builds on deployments, so this push to {pushed} was ignored. To build it, \
+             create a deployment (with an Actions job that has an `environment`, or \
+             POST /repos/{repository}/deployments). To build every push instead, ask the operator of \
+             the build service for the trigger `commit`. {SEEN_WITHIN}"
+        ),
+        Ignored::TriggerIsCommit => format!(
+            "{repository} builds on pushes, so this deployment was ignored: its commit was built, if \
+             its branch is enabled, when it was pushed. To build on deployments instead, ask the \
+             operator of the build service for the trigger `deployment`. {SEEN_WITHIN}"
+        ),
+        Ignored::TriggerIsManual => format!(
+            "{repository} builds only when somebody starts a build at the build service, so this {} \
+             was ignored. To build on pushes or deployments, ask the operator of the build service \
+             for the trigger `commit` or `deployment`. {SEEN_WITHIN}",
+            about.event.as_deref().unwrap_or("event")
+        ),
+        Ignored::EventNotUsed => format!(
+            "Builds start from push and deployment events; {} events are not used, so there was \
+             nothing to do. You can leave this event ticked in the webhook's settings or untick it.",
+            about.event.as_deref().unwrap_or("other")
+        ),
+        Ignored::ActionNotUsed { action } => format!(
+            "A build starts when a deployment is created; this event's action is {action}, so it was \
+             ignored. There is nothing to do."
+        ),
+        Ignored::TaskNotDeploy { task } => format!(
+            "Only deployments with the task deploy are built; the task of this one is {task}, so it \
+             was ignored. To build it, create the deployment with the task deploy (the default)."
+        ),
+        Ignored::EnvironmentNotEnabled { environment, enabled } => {
+            let which = match enabled.as_deref() {
+                None => {
+                    "all environments but this one, where GitHub publishes web pages, are enabled"
+                        .to_owned()
+                }
+                Some([]) => "none is enabled".to_owned(),
+                Some(enabled) => format!("enabled is only: {}", enabled.join(", ")),
+            };
+            format!(
+                "{repository} is not built for deployments to {environment}, so this one was ignored: \
+                 {which}. To enable {environment}, ask the operator of the build service to add it to \
+                 the policy's `environments`. {SEEN_WITHIN}"
+            )
+        }
+        Ignored::BranchNotEnabled { branch, default_branch } => {
+            let which = match default_branch {
+                Some(default) => format!("only the default branch, {default}, is enabled"),
+                None => format!("the policy's `branches` do not match {branch}"),
+            };
+            let event = about.event.as_deref().unwrap_or("event");
+            format!(
+                "{branch} of {repository} is not enabled for builds, so this {event} was ignored: \
+                 {which}. To enable it, ask the operator of the build service to add it to the \
+                 policy's `branches`. {SEEN_WITHIN}"
+            )
+        }
+        Ignored::NotABranch { reference } => format!(
+            "{repository} builds on pushes to branches, and {reference} is not a branch, so this push \
+             was ignored. There is nothing to do."
+        ),
+        Ignored::BranchDeleted { branch } => format!(
+            "This push deleted the branch {branch}, so there is no commit to build. There is nothing \
+             to do."
+        ),
+    }
+}
+
+fn pong_message(check: &HookCheck, about: &About) -> String {
+    let settings = match check.owner {
+        HookOwner::Repository => "the repository's Settings > Webhooks > Edit",
+        HookOwner::Organization => "the organization's Settings > Webhooks > Edit",
+        HookOwner::App => "the app's settings, Permissions & events",
+    };
+    let subject = match (&about.repository, about.trigger) {
+        (Some(repository), Some(trigger)) => format!("{repository} has the trigger `{trigger}`"),
+        _ => "This webhook belongs to no single repository".to_owned(),
+    };
+    if check.faults.is_empty() {
+        let so = match about.trigger {
+            Some(Trigger::Commit) => {
+                "and this webhook sends push events: pushes to enabled branches will be built."
+            }
+            Some(Trigger::Deployment) => {
+                "and this webhook sends deployment events: deployments to enabled environments \
+                 will be built."
+            }
+            Some(Trigger::Manual) => "so no event of this webhook will be built.",
+            None => {
+                "so no trigger can be looked up for it: each repository must be linked by itself, \
+                 and needs deployment events for the trigger `deployment`, push events for `commit`."
+            }
+        };
+        return format!("The signature is good. {subject}, {so}");
+    }
+    let faults: Vec<String> = check
+        .faults
+        .iter()
+        .map(|fault| match fault {
+            HookFault::NotActive => {
+                format!("It is not active, so GitHub delivers nothing: tick \"Active\" in {settings}.")
+            }
+            HookFault::EventNotSent(event) => format!(
+                "It does not send the {event} events that this trigger needs: in {settings}, choose \
+                 \"Let me select individual events\" and tick \"{}\".",
+                if *event == "push" { "Pushes" } else { "Deployments" }
+            ),
+            HookFault::NothingSent => format!(
+                "It sends neither push nor deployment events: tick \"Pushes\" and \"Deployments\" in \
+                 {settings}."
+            ),
+        })
+        .collect();
+    format!(
+        "The signature is good, but this webhook cannot start builds. {subject}. {} Then redeliver \
+         this ping to check again.",
+        faults.join(" ")
+    )
+}
+
+fn rejected_message(rejection: &Rejection, about: &About) -> String {
+    let repository = Name(about);
+    match rejection {
+        Rejection::MissingHeader { problems } => format!(
+            "This is not a delivery as GitHub sends it: {}. Deliver through a GitHub webhook, or with \
+             all of its headers.",
+            problems.join("; ")
+        ),
+        Rejection::MissingSignature { problems } => format!(
+            "The delivery is not signed: {}. Enter the webhook secret under Settings > Webhooks > Edit \
+             > Secret; GitHub then signs each delivery with {SIGNATURE_HEADER}.",
+            problems.join("; ")
+        ),
+        Rejection::IllFormedSignature { problems } => format!(
+            "The signature cannot be read: {}. A GitHub webhook that has a secret sends it well formed, \
+             so something else sent this delivery or changed it on its way.",
+            problems.join("; ")
+        ),
+        Rejection::BadSignature => {
+            "The signature does not match the body. Enter the webhook secret that \
+             the operator of the build service gave you under Settings > Webhooks > Edit > Secret, \
+             then redeliver."
+                .to_owned()
+        }
+        Rejection::MalformedPayload { problem } => format!(
+            "The payload cannot be used: {problem}. GitHub sends a JSON object of the event's shape; \
+             if this delivery came from GitHub, tell the operator of the build service."
+        ),
+        Rejection::RepositoryNotLinked => {
+            let place = if about.local { "--local" } else { "--remote" };
+            format!(
+                "{repository} is not linked to the build service, so nothing is built. Its operator \
+                 links it with `npx wrangler kv key put {place} --binding REPO_TRIGGERS {repository} \
+                 deployment` (or with `commit` or `manual` as the last word). The link is seen within 60 \
+                 seconds; then redeliver."
+            )
+        }
+        Rejection::NotFound => {
+            "There is nothing here. Webhooks are received at the path /, so let the \
+             webhook's Payload URL end with the host's name and a slash."
+                .to_owned()
+        }
+        Rejection::MethodNotAllowed => {
+            "Webhooks are received by POST; GET says what this is. Nothing else \
+             is done here."
+                .to_owned()
+        }
+        Rejection::PayloadTooLarge => format!(
+            "The body has more than {LARGEST_BODY} bytes (25 MiB), which is more than GitHub ever sends."
+        ),
+        Rejection::UnsupportedContentType { content_type } => format!(
+            "{} Choose application/json under Settings > Webhooks > Edit > Content type \
+             (application/x-www-form-urlencoded works too), then redeliver.",
+            match content_type {
+                Some(content_type) => format!("The content type {content_type} cannot be read."),
+                None => "The delivery has no Content-Type.".to_owned(),
+            }
+        ),
+        Rejection::NotConfigured => {
+            "The build service's gate is not set up yet, so nothing is accepted. \
+             Tell its operator, who finds the reason in the gate's log; then redeliver."
+                .to_owned()
+        }
+        Rejection::InvalidPolicy { key, problem } => {
+            let triggers = Trigger::ALL.map(|trigger| format!("`{trigger}`")).join(", ");
+            format!(
+                "The policy stored for {repository} under the key {key} cannot be used: {problem}. \
+                 Allowed are the words {triggers}, or a JSON object with the field `trigger` and, if \
+                 wanted, the lists `environments` and `branches`. The operator of the build service \
+                 must correct it, which is seen within 60 seconds; then redeliver."
+            )
+        }
+        Rejection::PolicyUnavailable { .. } => format!(
+            "The trigger of {repository} could not be looked up just now, so nothing was done. Wait a \
+             minute, then redeliver."
+        ),
+        Rejection::QueueUnavailable { .. } => format!(
+            "The build of {repository} could not be queued just now, so it will not be built. Wait a \
+             minute, then redeliver."
+        ),
+    }
+}
+
+/// The repository's name, or what stands for it where there is none.
+struct Name<'a>(&'a About);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.repository {
+            Some(repository) => repository.fmt(f),
+            None => f.write_str("this repository"),
+        }
+    }
+}

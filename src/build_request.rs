@@ -1,0 +1,168 @@
+//! The build request: what is put on the queue and posted to the origin. Its identity comes only
+//! from what GitHub signed, so however often an event is delivered, it asks for the same build.
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::decision::Build;
+use crate::event::{DeploymentDetails, Repository, Sha};
+use crate::policy::Trigger;
+
+/// The shape's version.
+pub const VERSION: u32 = 1;
+
+/// Largest text put on the queue, in bytes. A message may have 128,000, of which the queue uses some
+/// 100 itself (<https://developers.cloudflare.com/queues/platform/limits/>).
+pub const LARGEST_MESSAGE: usize = 127_800;
+
+/// How much is kept of a description that is too long for a message, in characters.
+const LONGEST_DESCRIPTION: usize = 1_000;
+
+/// A request to build one commit of one repository.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct BuildRequest {
+    version: u32,
+    id: String,
+    trigger: Trigger,
+    delivery: String,
+    received_at: String,
+    repository: Repository,
+    commit: Commit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<DeploymentRequest>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Commit {
+    sha: Sha,
+    #[serde(rename = "ref")]
+    reference: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct DeploymentRequest {
+    id: u64,
+    task: String,
+    environment: String,
+    description: Option<String>,
+    creator: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Box<RawValue>>,
+    payload_omitted: bool,
+}
+
+impl BuildRequest {
+    /// Makes the request for a build that was decided on. `delivery` is the GUID of the delivery that
+    /// asked for it, `received_at` the time it came, in milliseconds since 1970-01-01T00:00:00Z.
+    pub fn new(build: &Build, delivery: &str, received_at: u64) -> Self {
+        let delivery = delivery.to_owned();
+        let received_at = rfc3339(received_at);
+        match build {
+            Build::Push { push, branch } => Self {
+                version: VERSION,
+                id: format!(
+                    "push:{}:{}:{}:{}",
+                    push.repository.id,
+                    push.reference,
+                    push.before.as_str(),
+                    push.after.as_str()
+                ),
+                trigger: Trigger::Commit,
+                delivery,
+                received_at,
+                repository: push.repository.clone(),
+                commit: Commit { sha: push.after.clone(), reference: (*branch).to_owned() },
+                deployment: None,
+            },
+            Build::Deployment(event) => Self {
+                version: VERSION,
+                id: format!("deployment:{}:{}", event.repository.id, event.deployment.id),
+                trigger: Trigger::Deployment,
+                delivery,
+                received_at,
+                repository: event.repository.clone(),
+                commit: Commit {
+                    sha: event.deployment.sha.clone(),
+                    reference: event.deployment.reference.clone(),
+                },
+                deployment: Some(DeploymentRequest::new(&event.deployment)),
+            },
+        }
+    }
+
+    /// The request's id: the same for every delivery of the same event.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The GUID of the delivery that asked for it first.
+    pub fn delivery(&self) -> &str {
+        &self.delivery
+    }
+
+    /// The event that it was made of, by GitHub's name.
+    pub fn event(&self) -> &'static str {
+        if self.deployment.is_some() { "deployment" } else { "push" }
+    }
+
+    /// The full name of the repository to build.
+    pub fn repository(&self) -> &str {
+        self.repository.full_name.as_spelt()
+    }
+
+    /// The text to put on the queue, at most [`LARGEST_MESSAGE`] bytes: what is too large is left out,
+    /// the deployment's payload first and then the tail of its description, for the build itself
+    /// needs neither.
+    pub fn into_message(mut self) -> serde_json::Result<String> {
+        let mut message = serde_json::to_string(&self)?;
+        if message.len() > LARGEST_MESSAGE
+            && let Some(deployment) = &mut self.deployment
+        {
+            deployment.payload = None;
+            deployment.payload_omitted = true;
+            message = serde_json::to_string(&self)?;
+        }
+        if message.len() > LARGEST_MESSAGE
+            && let Some(description) = self.deployment.as_mut().and_then(|d| d.description.as_mut())
+        {
+            *description = description.chars().take(LONGEST_DESCRIPTION).chain(['…']).collect();
+            message = serde_json::to_string(&self)?;
+        }
+        Ok(message)
+    }
+
+    /// Reads a request back from the text of a queue message.
+    ///
+    /// Errors, with what is wrong, where the text is not a build request of this [`VERSION`].
+    pub fn from_message(message: &str) -> Result<Self, String> {
+        let request: Self = serde_json::from_str(message).map_err(|error| error.to_string())?;
+        if request.version == VERSION {
+            Ok(request)
+        } else {
+            Err(format!("build request of version {}, not {VERSION}", request.version))
+        }
+    }
+}
+
+impl DeploymentRequest {
+    fn new(deployment: &DeploymentDetails) -> Self {
+        Self {
+            id: deployment.id,
+            task: deployment.task.clone(),
+            environment: deployment.environment.clone(),
+            description: deployment.description.clone(),
+            creator: deployment.creator.as_ref().map(|creator| creator.login.clone()),
+            payload: Some(deployment.payload.clone()),
+            payload_omitted: false,
+        }
+    }
+}
+
+fn rfc3339(milliseconds: u64) -> String {
+    i64::try_from(milliseconds)
+        .ok()
+        .and_then(DateTime::from_timestamp_millis)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Secs, true)
+}

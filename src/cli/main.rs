@@ -1,0 +1,36 @@
+//! The command-line tool: what an operator or a developer does from a terminal. It is built from the
+//! same crate as the worker, so that both agree on every name.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod deliver;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The gate between GitHub and a container build service.
+#[derive(Parser)]
+#[command(name = "buildgate", bin_name = "cargo run --", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Deliver(deliver::Deliver),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Deliver(deliver) => deliver.run(),
+    };
+    match result {
+        Ok(exit_code) => exit_code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Whether an event starts a build, and if not, why. A pure function of the event and the policy:
+//! this table is what buildgate is for.
+
+use crate::event::{Deployment, Hook, Push};
+use crate::policy::{Policy, Trigger};
+
+/// The action of a deployment that was just made, the only one that builds.
+const CREATED: &str = "created";
+/// The task of a deployment that asks for a build.
+const DEPLOY: &str = "deploy";
+
+/// What becomes of a push or a deployment.
+#[derive(Debug)]
+pub enum Decision<'a> {
+    /// It is built.
+    Build(Build<'a>),
+    /// It is not.
+    Ignore(Ignored),
+}
+
+/// An event that is to be built; only [`decide_push`] and [`decide_deployment`] say so.
+#[derive(Debug)]
+pub enum Build<'a> {
+    /// The commit that a branch was pushed to.
+    Push {
+        /// The event.
+        push: &'a Push,
+        /// The branch, without `refs/heads/`.
+        branch: &'a str,
+    },
+    /// The commit of a deployment.
+    Deployment(&'a Deployment),
+}
+
+/// Why an event was not built, though nothing is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// A push to a repository that builds on deployments.
+    TriggerIsDeployment {
+        /// What was pushed to: a branch or a full ref.
+        pushed: String,
+    },
+    /// A deployment of a repository that builds on pushes.
+    TriggerIsCommit,
+    /// Any event of a repository that no webhook builds.
+    TriggerIsManual,
+    /// An event that is none of `push`, `deployment` and `ping`.
+    EventNotUsed,
+    /// A deployment event with another action than `created`.
+    ActionNotUsed {
+        /// The action.
+        action: String,
+    },
+    /// A deployment with another task than `deploy`.
+    TaskNotDeploy {
+        /// The task.
+        task: String,
+    },
+    /// A deployment to an environment that the policy leaves out.
+    EnvironmentNotEnabled {
+        /// The environment.
+        environment: String,
+        /// The policy's own list, where it has one.
+        enabled: Option<Vec<String>>,
+    },
+    /// A push to, or a deployment of, a branch that the policy leaves out.
+    BranchNotEnabled {
+        /// The branch; for a deployment, whatever its ref is.
+        branch: String,
+        /// The default branch, where only that one counts because the policy lists none.
+        default_branch: Option<String>,
+    },
+    /// A push to a tag or to another ref outside `refs/heads/`.
+    NotABranch {
+        /// The full ref.
+        reference: String,
+    },
+    /// A push that deleted the branch.
+    BranchDeleted {
+        /// The branch.
+        branch: String,
+    },
+}
+
+/// Decides on a push.
+pub fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
+    let reference = push.reference.as_str();
+    let branch = reference.strip_prefix("refs/heads/");
+    match policy.trigger {
+        Trigger::Manual => return Decision::Ignore(Ignored::TriggerIsManual),
+        Trigger::Deployment => {
+            let pushed = branch.unwrap_or(reference).to_owned();
+            return Decision::Ignore(Ignored::TriggerIsDeployment { pushed });
+        }
+        Trigger::Commit => {}
+    }
+    let Some(branch) = branch else {
+        return Decision::Ignore(Ignored::NotABranch { reference: reference.to_owned() });
+    };
+    if push.deleted || push.after.is_zero() {
+        return Decision::Ignore(Ignored::BranchDeleted { branch: branch.to_owned() });
+    }
+    let default_branch = &push.repository.default_branch;
+    let listed = policy.lists_branch(branch);
+    if listed.unwrap_or(branch == default_branch) {
+        Decision::Build(Build::Push { push, branch })
+    } else {
+        Decision::Ignore(Ignored::BranchNotEnabled {
+            branch: branch.to_owned(),
+            default_branch: listed.is_none().then(|| default_branch.clone()),
+        })
+    }
+}
+
+/// Decides on a deployment.
+pub fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a> {
+    let deployment = &event.deployment;
+    match policy.trigger {
+        Trigger::Manual => return Decision::Ignore(Ignored::TriggerIsManual),
+        Trigger::Commit => return Decision::Ignore(Ignored::TriggerIsCommit),
+        Trigger::Deployment => {}
+    }
+    if let Some(action) = event.action.as_deref().filter(|action| *action != CREATED) {
+        return Decision::Ignore(Ignored::ActionNotUsed { action: action.to_owned() });
+    }
+    if deployment.task != DEPLOY {
+        return Decision::Ignore(Ignored::TaskNotDeploy { task: deployment.task.clone() });
+    }
+    if !policy.enables_environment(&deployment.environment) {
+        return Decision::Ignore(Ignored::EnvironmentNotEnabled {
+            environment: deployment.environment.clone(),
+            enabled: policy.environments.clone(),
+        });
+    }
+    let branch = deployment.reference.strip_prefix("refs/heads/").unwrap_or(&deployment.reference);
+    if policy.lists_branch(branch) == Some(false) {
+        return Decision::Ignore(Ignored::BranchNotEnabled {
+            branch: branch.to_owned(),
+            default_branch: None,
+        });
+    }
+    Decision::Build(Build::Deployment(event))
+}
+
+/// What a ping tells of the webhook that sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookCheck {
+    /// Where on GitHub the webhook is set up.
+    pub owner: HookOwner,
+    /// What keeps it from working; empty if nothing does.
+    pub faults: Vec<HookFault>,
+}
+
+/// Whose a webhook is, which says where its settings are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookOwner {
+    /// A repository's.
+    Repository,
+    /// An organisation's.
+    Organization,
+    /// A GitHub App's.
+    App,
+}
+
+/// Something that keeps a webhook from working.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookFault {
+    /// GitHub delivers nothing.
+    NotActive,
+    /// The event that the trigger needs is not sent.
+    EventNotSent(&'static str),
+    /// Neither of the events that any trigger needs is sent.
+    NothingSent,
+}
+
+/// Checks whether a webhook can work for its repository's trigger; for an organisation's or app's,
+/// which has no repository and so no trigger, whether it can work for any.
+pub fn check_hook(hook: &Hook, trigger: Option<Trigger>) -> HookCheck {
+    let owner = match hook.kind.as_deref() {
+        Some("Organization") => HookOwner::Organization,
+        Some("App") => HookOwner::App,
+        _ => HookOwner::Repository,
+    };
+    let sends = |wanted: &str| hook.events.iter().any(|event| event == wanted || event == "*");
+    let mut faults = Vec::new();
+    if !hook.active {
+        faults.push(HookFault::NotActive);
+    }
+    match trigger {
+        Some(Trigger::Deployment) if !sends("deployment") => {
+            faults.push(HookFault::EventNotSent("deployment"));
+        }
+        Some(Trigger::Commit) if !sends("push") => faults.push(HookFault::EventNotSent("push")),
+        None if !sends("deployment") && !sends("push") => faults.push(HookFault::NothingSent),
+        _ => {}
+    }
+    HookCheck { owner, faults }
+}

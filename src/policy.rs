@@ -1,0 +1,183 @@
+//! What an operator has set for a repository in Workers KV: the trigger, and which branches and
+//! environments count.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use glob::{MatchOptions, Pattern};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::answer::Rejection;
+use crate::event::Object;
+use crate::repository::RepositoryName;
+
+/// GitHub Pages makes deployments of its own, which nobody wants a container built for.
+const GITHUB_PAGES: &str = "github-pages";
+
+/// Longest piece of a wrong value that an answer quotes, in characters.
+const LONGEST_QUOTE: usize = 100;
+
+/// What starts a repository's builds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// Every push to an enabled branch.
+    Commit,
+    /// Deployments only: the push that comes along is ignored.
+    Deployment,
+    /// No webhook at all.
+    Manual,
+}
+
+impl Trigger {
+    /// Every trigger, as the operator is told them.
+    pub const ALL: [Self; 3] = [Self::Commit, Self::Deployment, Self::Manual];
+
+    /// The word that stands for it in KV.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Deployment => "deployment",
+            Self::Manual => "manual",
+        }
+    }
+
+    fn from_word(word: &str) -> Result<Self, String> {
+        if word.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        Self::ALL
+            .into_iter()
+            .find(|trigger| trigger.as_str() == word)
+            .ok_or_else(|| format!("`{}` is not a trigger", quote(word)))
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Trigger {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Self::from_word(&word).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A repository's policy.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// What starts its builds.
+    pub trigger: Trigger,
+    /// The environments whose deployments count; not given: all but `github-pages`.
+    #[serde(default)]
+    pub environments: Option<Vec<String>>,
+    /// The branches that count; not given: under `commit` the default branch, under `deployment` all.
+    #[serde(default)]
+    pub branches: Option<Vec<BranchPattern>>,
+}
+
+/// An exact branch name or a glob. As in GitHub's own branch filters, `*` stops at a `/` and `**`
+/// does not
+/// (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet>).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct BranchPattern(Pattern);
+
+impl TryFrom<String> for BranchPattern {
+    type Error = String;
+
+    fn try_from(pattern: String) -> Result<Self, Self::Error> {
+        Pattern::new(&pattern)
+            .map(Self)
+            .map_err(|error| format!("`{}` is not a pattern: {}", quote(&pattern), error.msg))
+    }
+}
+
+/// A value in KV that is neither a trigger word nor a policy. It tells what is wrong with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InvalidPolicy(pub String);
+
+impl Policy {
+    /// Reads a value from KV: a trigger word, white space around it or not, or a JSON object such as
+    /// `{"trigger":"deployment","environments":["production"],"branches":["main","release/*"]}`.
+    pub fn parse(value: &str) -> Result<Self, InvalidPolicy> {
+        let value = value.trim();
+        if !value.starts_with('{') {
+            let trigger = Trigger::from_word(value).map_err(InvalidPolicy)?;
+            return Ok(Self { trigger, environments: None, branches: None });
+        }
+        let mut json = serde_json::Deserializer::from_str(value);
+        let Object(policy) = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| InvalidPolicy(quote(&error.to_string())))?;
+        json.end().map_err(|error| InvalidPolicy(error.to_string()))?;
+        Ok(policy)
+    }
+
+    /// Whether deployments to `environment` count. GitHub compares environments without regard to
+    /// case
+    /// (<https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments>).
+    pub fn enables_environment(&self, environment: &str) -> bool {
+        let environment = environment.to_lowercase();
+        match &self.environments {
+            Some(enabled) => enabled.iter().any(|name| name.to_lowercase() == environment),
+            None => environment != GITHUB_PAGES,
+        }
+    }
+
+    /// Whether `branch` is one of the policy's branches, or `None` where it lists none.
+    pub fn lists_branch(&self, branch: &str) -> Option<bool> {
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: false,
+        };
+        let branches = self.branches.as_ref()?;
+        Some(branches.iter().any(|BranchPattern(pattern)| pattern.matches_with(branch, options)))
+    }
+}
+
+/// The keys under which a repository's policy may lie in KV, the most exact first: its name as GitHub
+/// spells it and in lower case, then `owner/*` likewise.
+pub fn keys(repository: &RepositoryName) -> Vec<String> {
+    let whole_owner = |full_name: &str| match full_name.split_once('/') {
+        Some((owner, _)) => format!("{owner}/*"),
+        None => full_name.to_owned(),
+    };
+    let mut keys = vec![
+        repository.as_spelt().to_owned(),
+        repository.as_lower().to_owned(),
+        whole_owner(repository.as_spelt()),
+        whole_owner(repository.as_lower()),
+    ];
+    keys.dedup();
+    keys
+}
+
+/// Picks a repository's policy: of the `keys` that have a value, the first one's counts.
+///
+/// Errors with [`Rejection::RepositoryNotLinked`] where none has one, and with
+/// [`Rejection::InvalidPolicy`] where that one's value cannot be read: a less exact key is never
+/// taken in its place, for that would be a guess.
+pub fn most_exact(
+    keys: Vec<String>,
+    mut values: HashMap<String, Option<String>>,
+) -> Result<Policy, Rejection> {
+    for key in keys {
+        if let Some(Some(value)) = values.remove(&key) {
+            return Policy::parse(&value)
+                .map_err(|InvalidPolicy(problem)| Rejection::InvalidPolicy { key, problem });
+        }
+    }
+    Err(Rejection::RepositoryNotLinked)
+}
+
+fn quote(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_QUOTE) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

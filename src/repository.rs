@@ -1,0 +1,140 @@
+//! A repository's name, which GitHub spells as its owner does but compares without regard to case.
+//! One type holds both spellings, so that no comparison and no key can forget that.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Longest owner or name accepted, in bytes. GitHub allows 39 and 100
+/// (<https://docs.github.com/en/enterprise-cloud@latest/admin/identity-and-access-management/iam-configuration-reference/username-considerations-for-external-authentication>);
+/// the bound keeps every key far below the 512 bytes that Workers KV takes.
+const LONGEST_PART: usize = 100;
+
+/// The full name of a repository, `owner/name`.
+///
+/// Equal to another one that differs only in case; shown as it was spelt.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RepositoryName {
+    spelt: String,
+    lower: String,
+}
+
+/// What was given is not `owner/name` of letters, digits, `-`, `_` and `.`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InvalidRepositoryName;
+
+impl RepositoryName {
+    /// The full name as its owner spells it.
+    pub fn as_spelt(&self) -> &str {
+        &self.spelt
+    }
+
+    /// The full name in lower case: the same for every spelling.
+    pub fn as_lower(&self) -> &str {
+        &self.lower
+    }
+}
+
+impl FromStr for RepositoryName {
+    type Err = InvalidRepositoryName;
+
+    fn from_str(full_name: &str) -> Result<Self, Self::Err> {
+        let (owner, name) = full_name.split_once('/').ok_or(InvalidRepositoryName)?;
+        if is_part(owner) && is_part(name) {
+            Ok(Self { spelt: full_name.to_owned(), lower: full_name.to_ascii_lowercase() })
+        } else {
+            Err(InvalidRepositoryName)
+        }
+    }
+}
+
+fn is_part(part: &str) -> bool {
+    (1..=LONGEST_PART).contains(&part.len())
+        && part != "."
+        && part != ".."
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+impl TryFrom<String> for RepositoryName {
+    type Error = InvalidRepositoryName;
+
+    fn try_from(full_name: String) -> Result<Self, Self::Error> {
+        full_name.parse()
+    }
+}
+
+impl PartialEq for RepositoryName {
+    fn eq(&self, other: &Self) -> bool {
+        self.lower == other.lower
+    }
+}
+
+impl Eq for RepositoryName {}
+
+impl fmt::Display for RepositoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.spelt)
+    }
+}
+
+impl fmt::Display for InvalidRepositoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a repository's full name, such as octocat/Hello-World")
+    }
+}
+
+impl std::error::Error for InvalidRepositoryName {}
+
+impl Serialize for RepositoryName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.spelt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_differing_in_case_are_one_repository_shown_as_spelt() {
+        let spelt: RepositoryName = "Octocat/Hello-World".parse().unwrap();
+        let lower: RepositoryName = "octocat/hello-world".parse().unwrap();
+        assert_eq!(spelt, lower);
+        assert_eq!(spelt.to_string(), "Octocat/Hello-World");
+        assert_eq!(spelt.as_lower(), "octocat/hello-world");
+        assert_ne!(spelt, "octocat/hello-worlds".parse().unwrap());
+    }
+
+    #[test]
+    fn only_owner_slash_name_is_a_name() {
+        for good in [
+            "a/b",
+            "octo_corp/x",
+            "octocat/.github",
+            "o/a.b-c_d",
+            &format!("o/{}", "n".repeat(100)),
+        ] {
+            assert!(good.parse::<RepositoryName>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "/",
+            "a",
+            "a/",
+            "/b",
+            "a/b/c",
+            "a b/c",
+            "a/*",
+            "*/b",
+            "a/..",
+            "./b",
+            "ä/b",
+            "a/b\n",
+            &format!("o/{}", "n".repeat(101)),
+        ] {
+            assert_eq!(bad.parse::<RepositoryName>(), Err(InvalidRepositoryName), "{bad}");
+        }
+    }
+}

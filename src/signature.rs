@@ -1,0 +1,236 @@
+//! GitHub's signature. Nothing of a delivery's body is looked at before it has passed here, and
+//! the type system keeps it so: only [`WebhookSecrets::verify`] makes a [`VerifiedBody`].
+//!
+//! Source: <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+/// The header that carries the signature. `X-Hub-Signature` (SHA-1) is never looked at.
+pub const SIGNATURE_HEADER: &str = "X-Hub-Signature-256";
+
+/// A well-formed `X-Hub-Signature-256`, not yet compared with anything.
+pub struct Signature([u8; 32]);
+
+impl Signature {
+    /// Reads `sha256=` and 64 hexadecimal digits in lower case, as GitHub writes them; anything
+    /// else is `None`.
+    pub fn parse(header: &str) -> Option<Self> {
+        let digits = header.strip_prefix("sha256=")?;
+        if digits.bytes().any(|b| b.is_ascii_uppercase()) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+}
+
+/// The secrets that a delivery may be signed with. Never empty, and redacted in `Debug`.
+#[derive(Debug)]
+pub struct WebhookSecrets {
+    current: SecretString,
+    previous: Option<SecretString>,
+}
+
+/// Which secret a delivery was signed with: once none comes with `Previous`, that one can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretUsed {
+    /// `WEBHOOK_SECRET`
+    Current,
+    /// `WEBHOOK_SECRET_PREVIOUS`
+    Previous,
+}
+
+/// `WEBHOOK_SECRET` is unset or blank, so nothing can be accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoSecret;
+
+/// The body was signed with none of the secrets.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadSignature;
+
+/// A body that GitHub signed: proof, by its existence, that the signature was checked.
+pub struct VerifiedBody {
+    bytes: Vec<u8>,
+    secret_used: SecretUsed,
+}
+
+impl VerifiedBody {
+    /// The body as it was sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The secret that it was signed with.
+    pub fn secret_used(&self) -> SecretUsed {
+        self.secret_used
+    }
+}
+
+impl WebhookSecrets {
+    /// Takes the values of `WEBHOOK_SECRET` and `WEBHOOK_SECRET_PREVIOUS`. A blank previous secret
+    /// counts as unset; a blank current one is refused, because a blank key can be guessed.
+    pub fn new(current: Option<String>, previous: Option<String>) -> Result<Self, NoSecret> {
+        let not_blank = |secret: &String| !secret.trim().is_empty();
+        Ok(Self {
+            current: current.filter(not_blank).ok_or(NoSecret)?.into(),
+            previous: previous.filter(not_blank).map(Into::into),
+        })
+    }
+
+    /// Compares the HMAC-SHA256 of `body` with `signature`, in constant time, under the current
+    /// secret and then under the previous one.
+    pub fn verify(
+        &self,
+        body: Vec<u8>,
+        signature: &Signature,
+    ) -> Result<VerifiedBody, BadSignature> {
+        let signed_with =
+            |secret: &SecretString| mac(secret, &body).verify_slice(&signature.0).is_ok();
+        let secret_used = if signed_with(&self.current) {
+            SecretUsed::Current
+        } else if self.previous.as_ref().is_some_and(signed_with) {
+            SecretUsed::Previous
+        } else {
+            return Err(BadSignature);
+        };
+        Ok(VerifiedBody { bytes: body, secret_used })
+    }
+}
+
+/// Signs `body` as GitHub does: the value of `X-Hub-Signature-256`.
+pub fn sign(secret: &SecretString, body: &[u8]) -> String {
+    format!("sha256={}", hex::encode(mac(secret, body).finalize().into_bytes()))
+}
+
+fn mac(secret: &SecretString, body: &[u8]) -> Hmac<Sha256> {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
+        unreachable!("HMAC takes a key of any length (RFC 2104, section 2)")
+    };
+    mac.update(body);
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    // GitHub's published vector: see the page named above.
+    const SECRET: &str = "It's a Secret to Everybody";
+    const BODY: &[u8] = b"Hello, World!";
+    const SIGNATURE: &str =
+        "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+    fn secrets(current: &str, previous: Option<&str>) -> WebhookSecrets {
+        WebhookSecrets::new(Some(current.into()), previous.map(Into::into)).unwrap()
+    }
+
+    fn verify(
+        secrets: &WebhookSecrets,
+        body: &[u8],
+        header: &str,
+    ) -> Result<SecretUsed, BadSignature> {
+        let signature = Signature::parse(header).expect("a well-formed signature");
+        secrets.verify(body.to_vec(), &signature).map(|body| body.secret_used())
+    }
+
+    #[test]
+    fn githubs_published_vector_signs_and_verifies() {
+        assert_eq!(sign(&SECRET.to_owned().into(), BODY), SIGNATURE);
+        assert_eq!(verify(&secrets(SECRET, None), BODY, SIGNATURE), Ok(SecretUsed::Current));
+    }
+
+    #[test]
+    fn the_previous_secret_counts_until_it_is_gone() {
+        assert_eq!(
+            verify(&secrets("new", Some(SECRET)), BODY, SIGNATURE),
+            Ok(SecretUsed::Previous)
+        );
+        assert_eq!(verify(&secrets("new", None), BODY, SIGNATURE), Err(BadSignature));
+        assert_eq!(
+            verify(&secrets(SECRET, Some(SECRET)), BODY, SIGNATURE),
+            Ok(SecretUsed::Current)
+        );
+    }
+
+    #[test]
+    fn a_blank_secret_is_no_secret() {
+        for blank in ["", " ", "\n"] {
+            assert_eq!(
+                WebhookSecrets::new(Some(blank.into()), Some(SECRET.into())).err(),
+                Some(NoSecret)
+            );
+            let signed_with_blank = sign(&blank.to_owned().into(), BODY);
+            assert_eq!(
+                verify(&secrets(SECRET, Some(blank)), BODY, &signed_with_blank),
+                Err(BadSignature)
+            );
+        }
+        assert_eq!(WebhookSecrets::new(None, Some(SECRET.into())).err(), Some(NoSecret));
+    }
+
+    #[test]
+    fn only_sha256_and_64_lower_case_digits_are_well_formed() {
+        let digits = SIGNATURE.trim_start_matches("sha256=");
+        for ill_formed in [
+            String::new(),
+            "sha256=".into(),
+            digits.into(),
+            format!("sha1={}", &digits[..40]),
+            format!("SHA256={digits}"),
+            format!("sha256={}", &digits[1..]),
+            format!("sha256={digits}00"),
+            format!("sha256={}", digits.to_uppercase()),
+            format!("sha256={}g", &digits[1..]),
+            format!(" sha256={digits}"),
+            format!("{SIGNATURE}, {SIGNATURE}"),
+        ] {
+            assert!(Signature::parse(&ill_formed).is_none(), "{ill_formed}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        assert!(!format!("{:?}", secrets(SECRET, Some(SECRET))).contains("Everybody"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_signed_verifies_and_no_changed_bit_of_the_body_does(
+            secret in "\\PC*[^\\s]", body: Vec<u8>, bit: prop::sample::Index,
+        ) {
+            let secret = SecretString::from(secret);
+            let secrets = WebhookSecrets::new(Some(secret.expose_secret().to_owned()), None).unwrap();
+            let header = sign(&secret, &body);
+            prop_assert_eq!(verify(&secrets, &body, &header), Ok(SecretUsed::Current));
+            if !body.is_empty() {
+                let bit = bit.index(body.len() * 8);
+                let mut changed = body.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                prop_assert_eq!(verify(&secrets, &changed, &header), Err(BadSignature));
+            }
+        }
+
+        #[test]
+        fn no_header_panics(header: String) {
+            let _ = Signature::parse(&header);
+        }
+    }
+
+    #[test]
+    fn no_changed_bit_of_the_header_verifies() {
+        let secrets = secrets(SECRET, None);
+        for bit in 0..SIGNATURE.len() * 8 {
+            let mut changed = SIGNATURE.as_bytes().to_vec();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            if let Some(signature) = std::str::from_utf8(&changed).ok().and_then(Signature::parse) {
+                assert!(secrets.verify(BODY.to_vec(), &signature).is_err(), "bit {bit}");
+            }
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Every code: its outcome and status are settled, and its message helps the person who reads it.
+
+use buildgate::answer::{About, Outcome, Queued, Rejection, Verdict};
+use buildgate::decision::{HookCheck, HookFault, HookOwner, Ignored};
+use buildgate::policy::Trigger;
+use buildgate::signature::SecretUsed;
+use serde_json::Value;
+
+/// All that there is to know of a verified delivery.
+fn verified(event: &str, trigger: Option<Trigger>) -> About {
+    About {
+        local: false,
+        delivery: Some("72d3162e-cc78-11e3-81ab-4c9367dc0958".into()),
+        event: Some(event.into()),
+        secret: Some(SecretUsed::Current),
+        repository: Some("octocat/Hello-World".parse().unwrap()),
+        trigger,
+        build: None,
+    }
+}
+
+fn answer(verdict: &Verdict, about: &About) -> Value {
+    serde_json::from_str(&verdict.body(about).unwrap()).unwrap()
+}
+
+fn pong(faults: &[HookFault]) -> Verdict {
+    Verdict::Pong(HookCheck { owner: HookOwner::Repository, faults: faults.to_vec() })
+}
+
+/// Each verdict with the trigger it comes under, its status, outcome and code, and what its message
+/// must not fail to say.
+fn table()
+-> Vec<(Verdict, &'static str, Option<Trigger>, (u16, Outcome, &'static str), Vec<&'static str>)> {
+    use Outcome::{Ignored as Ign, Pong, Queued as Que, Rejected as Rej};
+    let (commit, deployment, manual) =
+        (Some(Trigger::Commit), Some(Trigger::Deployment), Some(Trigger::Manual));
+    let queued = |queued| Verdict::Queued(queued);
+    let ignored = |ignored| Verdict::Ignored(ignored);
+    let rejected = |rejection| Verdict::Rejected(rejection);
+    let problems =
+        || vec!["X-GitHub-Event is missing".to_owned(), "X-GitHub-Delivery is missing".to_owned()];
+    vec![
+        (
+            queued(Queued::Deployment {
+                id: 7,
+                environment: "production".into(),
+                commit: "f95f852".into(),
+            }),
+            "deployment",
+            deployment,
+            (202, Que, "deployment-queued"),
+            vec!["Deployment 7", "octocat/Hello-World", "production", "f95f852"],
+        ),
+        (
+            queued(Queued::Push { branch: "main".into(), commit: "f95f852".into() }),
+            "push",
+            commit,
+            (202, Que, "push-queued"),
+            vec!["main", "octocat/Hello-World", "f95f852"],
+        ),
+        (
+            ignored(Ignored::TriggerIsDeployment { pushed: "main".into() }),
+            "push",
+            deployment,
+            (200, Ign, "trigger-is-deployment"),
+            vec![
+                "octocat/Hello-World builds on deployments, so this push to main was ignored.",
+                "POST /repos/octocat/Hello-World/deployments",
+                "`commit`",
+                "60 seconds",
+            ],
+        ),
+        (
+            ignored(Ignored::TriggerIsCommit),
+            "deployment",
+            commit,
+            (200, Ign, "trigger-is-commit"),
+            vec![
+                "octocat/Hello-World builds on pushes, so this deployment was ignored",
+                "`deployment`",
+                "60 seconds",
+            ],
+        ),
+        (
+            ignored(Ignored::TriggerIsManual),
+            "push",
+            manual,
+            (200, Ign, "trigger-is-manual"),
+            vec!["this push was ignored", "`commit` or `deployment`", "60 seconds"],
+        ),
+        (
+            ignored(Ignored::EventNotUsed),
+            "status",
+            None,
+            (200, Ign, "event-not-used"),
+            vec!["status events are not used"],
+        ),
+        (
+            ignored(Ignored::ActionNotUsed { action: "edited".into() }),
+            "deployment",
+            deployment,
+            (200, Ign, "action-not-used"),
+            vec!["edited"],
+        ),
+        (
+            ignored(Ignored::TaskNotDeploy { task: "migrate".into() }),
+            "deployment",
+            deployment,
+            (200, Ign, "task-not-deploy"),
+            vec!["migrate", "task deploy"],
+        ),
+        (
+            ignored(Ignored::EnvironmentNotEnabled {
+                environment: "staging".into(),
+                enabled: Some(vec!["production".into(), "qa".into()]),
+            }),
+            "deployment",
+            deployment,
+            (200, Ign, "environment-not-enabled"),
+            vec!["staging", "enabled is only: production, qa", "60 seconds"],
+        ),
+        (
+            ignored(Ignored::EnvironmentNotEnabled {
+                environment: "github-pages".into(),
+                enabled: None,
+            }),
+            "deployment",
+            deployment,
+            (200, Ign, "environment-not-enabled"),
+            vec!["github-pages", "all environments but this one"],
+        ),
+        (
+            ignored(Ignored::BranchNotEnabled {
+                branch: "fix".into(),
+                default_branch: Some("main".into()),
+            }),
+            "push",
+            commit,
+            (200, Ign, "branch-not-enabled"),
+            vec!["fix", "only the default branch, main, is enabled", "60 seconds"],
+        ),
+        (
+            ignored(Ignored::BranchNotEnabled { branch: "fix".into(), default_branch: None }),
+            "deployment",
+            deployment,
+            (200, Ign, "branch-not-enabled"),
+            vec!["this deployment was ignored", "`branches` do not match fix"],
+        ),
+        (
+            ignored(Ignored::NotABranch { reference: "refs/tags/v1".into() }),
+            "push",
+            commit,
+            (200, Ign, "not-a-branch"),
+            vec!["refs/tags/v1 is not a branch"],
+        ),
+        (
+            ignored(Ignored::BranchDeleted { branch: "fix".into() }),
+            "push",
+            commit,
+            (200, Ign, "branch-deleted"),
+            vec!["deleted the branch fix"],
+        ),
+        (
+            pong(&[]),
+            "ping",
+            deployment,
+            (200, Pong, "pong"),
+            vec!["signature is good", "sends deployment events"],
+        ),
+        (pong(&[]), "ping", commit, (200, Pong, "pong"), vec!["sends push events"]),
+        (
+            pong(&[]),
+            "ping",
+            manual,
+            (200, Pong, "pong"),
+            vec!["no event of this webhook will be built"],
+        ),
+        (
+            pong(&[HookFault::EventNotSent("deployment")]),
+            "ping",
+            deployment,
+            (200, Pong, "hook-misconfigured"),
+            vec!["trigger `deployment`", "tick \"Deployments\"", "Settings > Webhooks"],
+        ),
+        (
+            pong(&[HookFault::EventNotSent("push")]),
+            "ping",
+            commit,
+            (200, Pong, "hook-misconfigured"),
+            vec!["trigger `commit`", "tick \"Pushes\""],
+        ),
+        (
+            pong(&[HookFault::NotActive]),
+            "ping",
+            deployment,
+            (200, Pong, "hook-misconfigured"),
+            vec!["tick \"Active\"", "Settings > Webhooks"],
+        ),
+        (
+            rejected(Rejection::MissingHeader { problems: problems() }),
+            "push",
+            None,
+            (400, Rej, "missing-header"),
+            vec!["X-GitHub-Event is missing", "X-GitHub-Delivery is missing"],
+        ),
+        (
+            rejected(Rejection::MalformedPayload { problem: "`after`: invalid".into() }),
+            "push",
+            None,
+            (400, Rej, "malformed-payload"),
+            vec!["`after`: invalid"],
+        ),
+        (
+            rejected(Rejection::MissingSignature { problems: problems() }),
+            "push",
+            None,
+            (401, Rej, "missing-signature"),
+            vec!["X-GitHub-Event is missing", "Settings > Webhooks > Edit > Secret"],
+        ),
+        (
+            rejected(Rejection::IllFormedSignature { problems: problems() }),
+            "push",
+            None,
+            (401, Rej, "bad-signature"),
+            vec!["X-GitHub-Delivery is missing"],
+        ),
+        (
+            rejected(Rejection::BadSignature),
+            "push",
+            None,
+            (401, Rej, "bad-signature"),
+            vec!["does not match", "Settings > Webhooks > Edit > Secret"],
+        ),
+        (
+            rejected(Rejection::RepositoryNotLinked),
+            "push",
+            None,
+            (404, Rej, "repository-not-linked"),
+            vec![
+                "`npx wrangler kv key put --remote --binding REPO_TRIGGERS octocat/Hello-World deployment`",
+                "60 seconds",
+            ],
+        ),
+        (rejected(Rejection::NotFound), "push", None, (404, Rej, "not-found"), vec!["path /"]),
+        (
+            rejected(Rejection::MethodNotAllowed),
+            "push",
+            None,
+            (405, Rej, "method-not-allowed"),
+            vec!["POST"],
+        ),
+        (
+            rejected(Rejection::PayloadTooLarge),
+            "push",
+            None,
+            (413, Rej, "payload-too-large"),
+            vec!["26214400"],
+        ),
+        (
+            rejected(Rejection::UnsupportedContentType { content_type: Some("text/xml".into()) }),
+            "push",
+            None,
+            (415, Rej, "unsupported-content-type"),
+            vec!["text/xml", "application/json"],
+        ),
+        (
+            rejected(Rejection::UnsupportedContentType { content_type: None }),
+            "push",
+            None,
+            (415, Rej, "unsupported-content-type"),
+            vec!["no Content-Type", "application/json"],
+        ),
+        (
+            rejected(Rejection::NotConfigured),
+            "push",
+            None,
+            (500, Rej, "not-configured"),
+            vec!["operator"],
+        ),
+        (
+            rejected(Rejection::InvalidPolicy {
+                key: "octocat/*".into(),
+                problem: "`comit` is not a trigger".into(),
+            }),
+            "push",
+            None,
+            (500, Rej, "invalid-policy"),
+            vec![
+                "octocat/*",
+                "`comit` is not a trigger",
+                "`commit`, `deployment`, `manual`",
+                "60 seconds",
+            ],
+        ),
+        (
+            rejected(Rejection::PolicyUnavailable { detail: "KV GET failed".into() }),
+            "push",
+            None,
+            (503, Rej, "policy-unavailable"),
+            vec!["redeliver"],
+        ),
+        (
+            rejected(Rejection::QueueUnavailable { detail: "Queue sendBatch failed".into() }),
+            "push",
+            deployment,
+            (503, Rej, "queue-unavailable"),
+            vec!["redeliver"],
+        ),
+    ]
+}
+
+#[test]
+fn every_code_has_its_status_and_a_message_that_helps() {
+    for (verdict, event, trigger, (status, outcome, code), parts) in table() {
+        assert_eq!(verdict.codes(), (outcome, code, status));
+        let answer = answer(&verdict, &verified(event, trigger));
+        assert_eq!(answer["code"], code);
+        let message = answer["message"].as_str().unwrap();
+        for part in parts {
+            assert!(message.contains(part), "{code}: {part} is not in: {message}");
+        }
+        assert!(message.ends_with('.'), "{message}");
+        assert!(!message.contains("  ") && !message.contains('\n'), "{message}");
+    }
+}
+
+#[test]
+fn every_code_of_the_readme_is_in_the_table_and_the_other_way_round() {
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    for (verdict, ..) in table() {
+        let (_, code, status) = verdict.codes();
+        assert!(
+            readme.contains(&format!("| {status} | `{code}` |")),
+            "{status} {code} is not in README.md"
+        );
+    }
+    let codes: Vec<_> = table().iter().map(|(verdict, ..)| verdict.codes().1).collect();
+    for row in readme
+        .lines()
+        .filter(|row| row.starts_with("| 2") || row.starts_with("| 4") || row.starts_with("| 5"))
+    {
+        let code = row.split('`').nth(1).unwrap();
+        assert!(codes.contains(&code), "{code} of README.md is no code");
+    }
+}
+
+#[test]
+fn an_answer_is_the_settled_object() {
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let about = About {
+        build: Some("deployment:1:2".into()),
+        ..verified("deployment", Some(Trigger::Deployment))
+    };
+    let queued =
+        Verdict::Queued(Queued::Deployment { id: 2, environment: "e".into(), commit: "c".into() });
+    let queued = answer(&queued, &about);
+    assert_eq!(
+        keys(&queued),
+        ["outcome", "code", "message", "delivery", "event", "repository", "trigger", "build"]
+    );
+    assert_eq!(queued["outcome"], "queued");
+    assert_eq!(queued["delivery"], "72d3162e-cc78-11e3-81ab-4c9367dc0958");
+    assert_eq!(queued["event"], "deployment");
+    assert_eq!(queued["repository"], "octocat/Hello-World");
+    assert_eq!(queued["trigger"], "deployment");
+    assert_eq!(queued["build"], "deployment:1:2");
+
+    let ignored = answer(&Verdict::Ignored(Ignored::EventNotUsed), &verified("status", None));
+    assert_eq!(
+        keys(&ignored),
+        ["outcome", "code", "message", "delivery", "event", "repository", "trigger"]
+    );
+    assert_eq!(ignored["trigger"], Value::Null);
+}
+
+#[test]
+fn an_outsider_learns_nothing_but_the_refusal() {
+    let unverified = About { secret: None, ..verified("push", None) };
+    let answer = answer(&Verdict::Rejected(Rejection::BadSignature), &unverified);
+    assert_eq!(answer.as_object().unwrap().len(), 3, "{answer}");
+    assert!(!answer.to_string().contains("72d3162e"), "{answer}");
+}
+
+#[test]
+fn what_went_wrong_inside_is_for_the_log_only() {
+    for (rejection, detail) in [
+        (
+            Rejection::PolicyUnavailable { detail: "KV GET failed: 500".into() },
+            "KV GET failed: 500",
+        ),
+        (
+            Rejection::QueueUnavailable { detail: "Queue is overloaded".into() },
+            "Queue is overloaded",
+        ),
+        (Rejection::NotConfigured, "WEBHOOK_SECRET is unset"),
+    ] {
+        let verdict = Verdict::Rejected(rejection);
+        assert!(verdict.detail().unwrap().contains(detail));
+        let answer = answer(&verdict, &verified("push", None)).to_string();
+        assert!(!answer.contains(detail) && !answer.contains("WEBHOOK_SECRET"), "{answer}");
+    }
+}
+
+#[test]
+fn the_local_gate_links_in_the_local_simulator() {
+    let about = About { local: true, ..verified("push", None) };
+    let answer = answer(&Verdict::Rejected(Rejection::RepositoryNotLinked), &about).to_string();
+    assert!(answer.contains(
+        "npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/Hello-World deployment"
+    ));
+}
+
+#[test]
+fn an_organization_or_app_is_sent_to_its_own_settings() {
+    for (owner, settings) in [
+        (HookOwner::Organization, "the organization's Settings > Webhooks"),
+        (HookOwner::App, "the app's settings"),
+    ] {
+        let verdict = Verdict::Pong(HookCheck { owner, faults: vec![HookFault::NothingSent] });
+        let about = About { repository: None, ..verified("ping", None) };
+        let answer = answer(&verdict, &about);
+        assert_eq!(answer["code"], "hook-misconfigured");
+        assert!(answer["message"].as_str().unwrap().contains(settings), "{answer}");
+        assert_eq!(answer["repository"], Value::Null);
+    }
+}

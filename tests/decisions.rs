@@ -1,0 +1,440 @@
+//! The promise: which event builds under which trigger, and why every other one does not.
+
+use buildgate::build_request::{BuildRequest, LARGEST_MESSAGE};
+use buildgate::decision::{
+    Decision, HookCheck, HookFault, HookOwner, Ignored, check_hook, decide_deployment, decide_push,
+};
+use buildgate::event::Event;
+use buildgate::policy::{Policy, Trigger};
+use serde_json::{Value, json};
+
+const DELIVERY: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
+const RECEIVED_AT: u64 = 1_795_378_320_999; // 2026-11-22T20:12:00.999Z
+
+fn fixture(name: &str) -> Value {
+    let path = format!("{}/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// A fixture with some of its fields set to other values, each named by a JSON pointer.
+fn changed(name: &str, changes: &[(&str, Value)]) -> Value {
+    let mut payload = fixture(name);
+    for (pointer, value) in changes {
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        payload.pointer_mut(parent).unwrap()[field] = value.clone();
+    }
+    payload
+}
+
+fn parse(event: &str, payload: &Value) -> Event {
+    Event::parse(event, payload.to_string().as_bytes()).unwrap()
+}
+
+/// What becomes of an event: the build request's JSON, or why it was ignored.
+fn decide(event: &str, payload: &Value, policy: &str) -> Result<Value, Ignored> {
+    let policy = Policy::parse(policy).unwrap();
+    let event = parse(event, payload);
+    let decision = match &event {
+        Event::Push(push) => decide_push(push, &policy),
+        Event::Deployment(deployment) => decide_deployment(deployment, &policy),
+        other => panic!("{other:?} is decided elsewhere"),
+    };
+    match decision {
+        Decision::Ignore(why) => Err(why),
+        Decision::Build(build) => {
+            let message = BuildRequest::new(&build, DELIVERY, RECEIVED_AT).into_message().unwrap();
+            assert!(message.len() <= LARGEST_MESSAGE, "{} bytes", message.len());
+            BuildRequest::from_message(&message).unwrap();
+            Ok(serde_json::from_str(&message).unwrap())
+        }
+    }
+}
+
+fn builds(event: &str, payload: &Value, policy: &str) -> String {
+    decide(event, payload, policy).unwrap()["id"].as_str().unwrap().to_owned()
+}
+
+fn ignores(event: &str, payload: &Value, policy: &str) -> Ignored {
+    decide(event, payload, policy).unwrap_err()
+}
+
+const PUSHES: [&str; 5] = ["push", "push.forced", "push.other-branch", "push.tag", "push.deleted"];
+const DEPLOYMENTS: [&str; 8] = [
+    "deployment.created",
+    "deployment.no-action",
+    "deployment.payload-object",
+    "deployment.payload-string",
+    "deployment.payload-null",
+    "deployment.staging",
+    "deployment.github-pages",
+    "deployment.other-task",
+];
+
+#[test]
+fn manual_builds_nothing() {
+    for push in PUSHES {
+        assert_eq!(ignores("push", &fixture(push), "manual"), Ignored::TriggerIsManual, "{push}");
+    }
+    for deployment in DEPLOYMENTS {
+        assert_eq!(
+            ignores("deployment", &fixture(deployment), "manual"),
+            Ignored::TriggerIsManual,
+            "{deployment}"
+        );
+    }
+}
+
+#[test]
+fn a_deployment_mode_repository_ignores_every_push() {
+    for (push, pushed) in [
+        ("push", "main"),
+        ("push.forced", "main"),
+        ("push.other-branch", "release/1.4"),
+        ("push.tag", "refs/tags/v1.4.0"),
+        ("push.deleted", "release/1.4"),
+    ] {
+        for policy in [
+            "deployment",
+            r#"{"trigger":"deployment","branches":["**"],"environments":["production"]}"#,
+        ] {
+            assert_eq!(
+                ignores("push", &fixture(push), policy),
+                Ignored::TriggerIsDeployment { pushed: pushed.into() },
+                "{push}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_commit_mode_repository_ignores_every_deployment() {
+    for deployment in DEPLOYMENTS {
+        for policy in ["commit", r#"{"trigger":"commit","environments":["production"]}"#] {
+            assert_eq!(
+                ignores("deployment", &fixture(deployment), policy),
+                Ignored::TriggerIsCommit,
+                "{deployment}"
+            );
+        }
+    }
+}
+
+#[test]
+fn commit_builds_pushes_to_enabled_branches() {
+    let only = |branches: &[&str]| json!({"trigger": "commit", "branches": branches}).to_string();
+    let not_enabled = |branch: &str, default: Option<&str>| Ignored::BranchNotEnabled {
+        branch: branch.into(),
+        default_branch: default.map(Into::into),
+    };
+    let push = fixture("push");
+    let forced = fixture("push.forced");
+    let release = fixture("push.other-branch");
+
+    // Without a list, the default branch counts, whatever its name is.
+    assert!(builds("push", &push, "commit").starts_with("push:1296269:refs/heads/main:"));
+    assert!(builds("push", &forced, " commit\n").starts_with("push:1296269:refs/heads/main:"));
+    assert_eq!(ignores("push", &release, "commit"), not_enabled("release/1.4", Some("main")));
+    let renamed = changed("push", &[("/repository/default_branch", json!("trunk"))]);
+    assert_eq!(ignores("push", &renamed, "commit"), not_enabled("main", Some("trunk")));
+
+    // With a list, exactly that counts.
+    assert!(decide("push", &release, &only(&["release/*"])).is_ok());
+    assert!(decide("push", &release, &only(&["main", "release/1.4"])).is_ok());
+    assert!(decide("push", &push, &only(&["**"])).is_ok());
+    assert_eq!(ignores("push", &push, &only(&["release/*"])), not_enabled("main", None));
+    assert_eq!(ignores("push", &push, &only(&["Main"])), not_enabled("main", None));
+    assert_eq!(ignores("push", &push, &only(&[])), not_enabled("main", None));
+
+    // A star stops at a slash; two do not.
+    let deep = changed("push.other-branch", &[("/ref", json!("refs/heads/release/1.4/fix"))]);
+    assert_eq!(
+        ignores("push", &deep, &only(&["*", "release/*"])),
+        not_enabled("release/1.4/fix", None)
+    );
+    assert!(decide("push", &deep, &only(&["release/**"])).is_ok());
+}
+
+#[test]
+fn commit_ignores_what_is_no_commit_on_a_branch() {
+    for policy in ["commit", r#"{"trigger":"commit","branches":["**"]}"#] {
+        assert_eq!(
+            ignores("push", &fixture("push.tag"), policy),
+            Ignored::NotABranch { reference: "refs/tags/v1.4.0".into() }
+        );
+        let note = changed("push", &[("/ref", json!("refs/notes/commits"))]);
+        assert_eq!(
+            ignores("push", &note, policy),
+            Ignored::NotABranch { reference: "refs/notes/commits".into() }
+        );
+        assert_eq!(
+            ignores("push", &fixture("push.deleted"), policy),
+            Ignored::BranchDeleted { branch: "release/1.4".into() }
+        );
+        // Either sign of a deletion is enough.
+        let deleted = changed("push", &[("/deleted", json!(true))]);
+        assert_eq!(
+            ignores("push", &deleted, policy),
+            Ignored::BranchDeleted { branch: "main".into() }
+        );
+        let zero = changed("push", &[("/after", json!("0".repeat(40)))]);
+        assert_eq!(
+            ignores("push", &zero, policy),
+            Ignored::BranchDeleted { branch: "main".into() }
+        );
+    }
+}
+
+#[test]
+fn deployment_builds_created_deployments_with_the_task_deploy() {
+    for (deployment, id) in [
+        ("deployment.created", "deployment:1296269:145988746"),
+        ("deployment.no-action", "deployment:1296269:145988867"),
+        ("deployment.payload-object", "deployment:1296269:145988834"),
+        ("deployment.payload-string", "deployment:1296269:145988845"),
+        ("deployment.payload-null", "deployment:1296269:145988856"),
+        ("deployment.staging", "deployment:1296269:145988801"),
+    ] {
+        assert_eq!(builds("deployment", &fixture(deployment), "deployment"), id);
+    }
+    assert_eq!(
+        ignores("deployment", &fixture("deployment.other-task"), "deployment"),
+        Ignored::TaskNotDeploy { task: "deploy:migrations".into() }
+    );
+    let edited = changed("deployment.created", &[("/action", json!("edited"))]);
+    assert_eq!(
+        ignores("deployment", &edited, "deployment"),
+        Ignored::ActionNotUsed { action: "edited".into() }
+    );
+}
+
+#[test]
+fn deployment_builds_enabled_environments() {
+    let only = |environments: &[&str]| {
+        json!({"trigger": "deployment", "environments": environments}).to_string()
+    };
+    let not_enabled =
+        |environment: &str, enabled: Option<&[&str]>| Ignored::EnvironmentNotEnabled {
+            environment: environment.into(),
+            enabled: enabled.map(|list| list.iter().map(|name| (*name).to_owned()).collect()),
+        };
+    let production = fixture("deployment.created");
+    let staging = fixture("deployment.staging");
+    let pages = fixture("deployment.github-pages");
+
+    assert_eq!(ignores("deployment", &pages, "deployment"), not_enabled("github-pages", None));
+    assert!(decide("deployment", &pages, &only(&["github-pages"])).is_ok());
+    assert!(decide("deployment", &production, &only(&["production"])).is_ok());
+    assert!(decide("deployment", &production, &only(&["staging", "Production"])).is_ok());
+    assert_eq!(
+        ignores("deployment", &staging, &only(&["production"])),
+        not_enabled("staging", Some(&["production"]))
+    );
+    assert_eq!(
+        ignores("deployment", &staging, &only(&["stag*"])),
+        not_enabled("staging", Some(&["stag*"]))
+    );
+    assert_eq!(
+        ignores("deployment", &production, &only(&[])),
+        not_enabled("production", Some(&[]))
+    );
+}
+
+#[test]
+fn deployment_builds_enabled_refs() {
+    let only =
+        |branches: &[&str]| json!({"trigger": "deployment", "branches": branches}).to_string();
+    let main = fixture("deployment.created");
+    let release = fixture("deployment.staging");
+    let tag = fixture("deployment.payload-string");
+    let not_enabled =
+        |branch: &str| Ignored::BranchNotEnabled { branch: branch.into(), default_branch: None };
+
+    assert!(decide("deployment", &release, "deployment").is_ok());
+    assert!(decide("deployment", &main, &only(&["main", "release/*"])).is_ok());
+    assert!(decide("deployment", &release, &only(&["main", "release/*"])).is_ok());
+    assert_eq!(ignores("deployment", &release, &only(&["main"])), not_enabled("release/1.4"));
+    assert_eq!(ignores("deployment", &tag, &only(&["main"])), not_enabled("v1.4.0"));
+    assert!(decide("deployment", &tag, &only(&["v*"])).is_ok());
+    let full = changed("deployment.created", &[("/deployment/ref", json!("refs/heads/main"))]);
+    assert!(decide("deployment", &full, &only(&["main"])).is_ok());
+}
+
+#[test]
+fn a_deployment_asks_for_exactly_its_own_commit() {
+    assert_eq!(
+        decide("deployment", &fixture("deployment.created"), "deployment").unwrap(),
+        json!({
+            "version": 1,
+            "id": "deployment:1296269:145988746",
+            "trigger": "deployment",
+            "delivery": DELIVERY,
+            "received_at": "2026-11-22T20:12:00Z",
+            "repository": {
+                "id": 1296269,
+                "full_name": "octocat/Hello-World",
+                "clone_url": "https://github.com/octocat/Hello-World.git",
+                "default_branch": "main",
+                "private": false
+            },
+            "commit": {"sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "ref": "main"},
+            "deployment": {
+                "id": 145988746,
+                "task": "deploy",
+                "environment": "production",
+                "description": null,
+                "creator": "octocat",
+                "payload": {},
+                "payload_omitted": false
+            }
+        })
+    );
+}
+
+#[test]
+fn a_push_asks_for_the_commit_that_it_left_behind() {
+    let push = fixture("push.other-branch");
+    let (before, after) = (push["before"].as_str().unwrap(), push["after"].as_str().unwrap());
+    let request =
+        decide("push", &push, r#"{"trigger":"commit","branches":["release/*"]}"#).unwrap();
+    assert_eq!(request["id"], format!("push:1296269:refs/heads/release/1.4:{before}:{after}"));
+    assert_eq!(request["trigger"], "commit");
+    assert_eq!(request["commit"], json!({"sha": after, "ref": "release/1.4"}));
+    assert_eq!(request.get("deployment"), None);
+}
+
+#[test]
+fn a_deployments_payload_is_passed_on_to_the_letter() {
+    for (name, payload) in [
+        ("deployment.payload-string", json!("recipe=Singularity;tag=1.4")),
+        ("deployment.payload-null", Value::Null),
+    ] {
+        let request = decide("deployment", &fixture(name), "deployment").unwrap();
+        assert_eq!(request["deployment"].get("payload"), Some(&payload));
+    }
+    // Numbers too: no parser comes between.
+    let numbers = r#"{"a":1.50,"b":1e400,"c":123456789012345678901234567890}"#;
+    let body = fixture("deployment.created")
+        .to_string()
+        .replace(r#""payload":{}"#, &format!(r#""payload":{numbers}"#));
+    let Event::Deployment(event) = Event::parse("deployment", body.as_bytes()).unwrap() else {
+        panic!("a deployment")
+    };
+    let Decision::Build(build) = decide_deployment(&event, &Policy::parse("deployment").unwrap())
+    else {
+        panic!("a build")
+    };
+    let message = BuildRequest::new(&build, DELIVERY, RECEIVED_AT).into_message().unwrap();
+    assert!(
+        message.contains(&format!(r#""payload":{numbers},"payload_omitted":false"#)),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_build_request_always_fits_in_a_queue_message() {
+    let sized = |bytes: usize| {
+        let payload =
+            changed("deployment.created", &[("/deployment/payload", json!("x".repeat(bytes)))]);
+        decide("deployment", &payload, "deployment").unwrap()["deployment"].clone()
+    };
+    let kept = sized(100_000);
+    assert_eq!(
+        (kept["payload"].as_str().unwrap().len(), &kept["payload_omitted"]),
+        (100_000, &json!(false))
+    );
+    for bytes in [127_800, 128_000, 10_000_000] {
+        let omitted = sized(bytes);
+        assert_eq!((omitted.get("payload"), &omitted["payload_omitted"]), (None, &json!(true)));
+    }
+    // The largest payload that is kept leaves no byte unused.
+    let without = decide("deployment", &fixture("deployment.payload-null"), "deployment").unwrap();
+    let overhead = without.to_string().len() - "null".len() + "\"\"".len();
+    for (spare, omitted) in [(0, false), (1, true)] {
+        let payload = "x".repeat(LARGEST_MESSAGE - overhead + spare);
+        let event = changed("deployment.payload-null", &[("/deployment/payload", json!(payload))]);
+        let request = decide("deployment", &event, "deployment").unwrap();
+        assert_eq!(request["deployment"]["payload_omitted"], omitted);
+    }
+
+    // Not even the worst texts of every field, six bytes a character once escaped, are too much.
+    let worst = json!("\u{1}".repeat(1024));
+    let event = changed(
+        "deployment.created",
+        &[
+            ("/deployment/ref", worst.clone()),
+            ("/deployment/environment", worst.clone()),
+            ("/deployment/description", json!("\u{1}".repeat(1_000_000))),
+            ("/deployment/payload", json!("\u{1}".repeat(1_000_000))),
+            ("/deployment/creator/login", worst.clone()),
+            ("/repository/clone_url", worst.clone()),
+            ("/repository/default_branch", worst),
+        ],
+    );
+    let request = decide("deployment", &event, "deployment").unwrap();
+    assert_eq!(request["deployment"]["description"].as_str().unwrap().chars().count(), 1001);
+    assert_eq!(request["deployment"]["payload_omitted"], true);
+}
+
+#[test]
+fn the_same_event_has_the_same_id_under_whichever_delivery() {
+    let event = fixture("deployment.created");
+    let Event::Deployment(deployment) = parse("deployment", &event) else { panic!("a deployment") };
+    let Decision::Build(build) =
+        decide_deployment(&deployment, &Policy::parse("deployment").unwrap())
+    else {
+        panic!("a build")
+    };
+    let first = BuildRequest::new(&build, DELIVERY, 0);
+    let again = BuildRequest::new(&build, "00000000-0000-4000-8000-000000000000", RECEIVED_AT);
+    assert_eq!(first.id(), again.id());
+    let renamed = changed("deployment.created", &[("/repository/full_name", json!("octocat/Hi"))]);
+    assert_eq!(builds("deployment", &renamed, "deployment"), first.id());
+}
+
+#[test]
+fn a_ping_tells_whether_the_webhook_can_work() {
+    let check = |name: &str, changes: &[(&str, Value)], trigger: Option<Trigger>| {
+        let Event::Ping(ping) = parse("ping", &changed(name, changes)) else { panic!("a ping") };
+        check_hook(&ping.hook, trigger)
+    };
+    let repository =
+        |faults: &[HookFault]| HookCheck { owner: HookOwner::Repository, faults: faults.to_vec() };
+    let (commit, deployment, manual) =
+        (Some(Trigger::Commit), Some(Trigger::Deployment), Some(Trigger::Manual));
+    let no_deployment = HookFault::EventNotSent("deployment");
+    let no_push = HookFault::EventNotSent("push");
+
+    for trigger in [commit, deployment, manual] {
+        assert_eq!(check("ping", &[], trigger), repository(&[]));
+        let all = [("/hook/events", json!(["*"]))];
+        assert_eq!(check("ping", &all, trigger), repository(&[]));
+        assert_eq!(check("ping.inactive", &[], trigger), repository(&[HookFault::NotActive]));
+    }
+    assert_eq!(
+        check("ping.lacks-deployment", &[], deployment),
+        repository(std::slice::from_ref(&no_deployment))
+    );
+    assert_eq!(check("ping.lacks-deployment", &[], commit), repository(&[]));
+    assert_eq!(check("ping.lacks-deployment", &[], manual), repository(&[]));
+    let deployment_only = [("/hook/events", json!(["deployment", "status"]))];
+    assert_eq!(check("ping", &deployment_only, commit), repository(&[no_push]));
+    assert_eq!(check("ping", &deployment_only, deployment), repository(&[]));
+    let both = [("/hook/active", json!(false))];
+    assert_eq!(
+        check("ping.lacks-deployment", &both, deployment),
+        repository(&[HookFault::NotActive, no_deployment])
+    );
+
+    let organization = |faults: &[HookFault]| HookCheck {
+        owner: HookOwner::Organization,
+        faults: faults.to_vec(),
+    };
+    assert_eq!(check("ping.organization", &[], None), organization(&[]));
+    let none = [("/hook/events", json!(["issues"]))];
+    assert_eq!(check("ping.organization", &none, None), organization(&[HookFault::NothingSent]));
+    let app = [("/hook/type", json!("App")), ("/hook/events", json!(["push"]))];
+    assert_eq!(
+        check("ping.organization", &app, None),
+        HookCheck { owner: HookOwner::App, faults: vec![] }
+    );
+}

@@ -1,0 +1,346 @@
+//! What comes from outside: payloads and policies of every shape are read or refused with a reason
+//! that helps, and nothing panics.
+
+use std::collections::HashMap;
+
+use buildgate::answer::Rejection;
+use buildgate::build_request::BuildRequest;
+use buildgate::decision::{Decision, check_hook, decide_deployment, decide_push};
+use buildgate::event::Event;
+use buildgate::policy::{InvalidPolicy, Policy, Trigger, keys, most_exact};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn fixture(name: &str) -> Value {
+    let path = format!("{}/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn problem(event: &str, payload: impl ToString) -> String {
+    match Event::parse(event, payload.to_string().as_bytes()) {
+        Err(Rejection::MalformedPayload { problem }) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_malformed_payload_names_the_field() {
+    let with = |name: &str, pointer: &str, value: Value| {
+        let mut payload = fixture(name);
+        *payload.pointer_mut(pointer).unwrap() = value;
+        payload
+    };
+    let without = |name: &str, parent: &str, field: &str| {
+        let mut payload = fixture(name);
+        payload.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(field).unwrap();
+        payload
+    };
+    for (event, payload, parts) in [
+        ("push", fixture("push.malformed"), ["`after`", "null"]),
+        ("push", with("push", "/after", json!("f95f852")), ["`after`", "40 or 64"]),
+        ("push", with("push", "/before", json!(7)), ["`before`", "integer `7`"]),
+        ("push", with("push", "/deleted", json!("no")), ["`deleted`", "boolean"]),
+        (
+            "push",
+            with("push", "/ref", json!("x".repeat(1025))),
+            ["`ref`", "longer than 1024 bytes"],
+        ),
+        (
+            "push",
+            with("push", "/repository/full_name", json!("Hello-World")),
+            ["`repository.full_name`", "full name"],
+        ),
+        ("push", with("push", "/repository/id", json!(-1)), ["`repository.id`", "-1"]),
+        (
+            "push",
+            with("push", "/repository", json!([1296269, "octocat/Hello-World"])),
+            ["`repository`", "JSON object"],
+        ),
+        ("push", without("push", "", "ref"), ["missing field", "`ref`"]),
+        ("push", without("push", "/repository", "clone_url"), ["`repository`", "`clone_url`"]),
+        (
+            "deployment",
+            without("deployment.created", "", "deployment"),
+            ["missing field", "`deployment`"],
+        ),
+        (
+            "deployment",
+            with("deployment.created", "/deployment/sha", json!("main")),
+            ["`deployment.sha`", "40 or 64"],
+        ),
+        (
+            "deployment",
+            with("deployment.created", "/deployment/id", json!("1")),
+            ["`deployment.id`", "string"],
+        ),
+        (
+            "deployment",
+            with("deployment.created", "/deployment/creator", json!(["octocat"])),
+            ["`deployment.creator`", "JSON object"],
+        ),
+        ("ping", without("ping", "", "hook"), ["missing field", "`hook`"]),
+        ("ping", with("ping", "/hook/events", json!("*")), ["`hook.events`", "sequence"]),
+    ] {
+        let problem = problem(event, payload);
+        assert!(parts.iter().all(|part| problem.contains(part)), "{parts:?} in {problem}");
+    }
+}
+
+#[test]
+fn a_payload_is_one_json_object() {
+    for event in ["ping", "push", "deployment", "status"] {
+        for payload in ["", "null", "[]", "7", "\"push\"", "{", "{}{}", "{\"a\":}", "\u{feff}{}"] {
+            assert_ne!(problem(event, payload), "", "{event} {payload}");
+        }
+        let not_utf8 = Event::parse(event, b"{\"ref\":\"\xff\"}");
+        assert!(event == "status" || matches!(not_utf8, Err(Rejection::MalformedPayload { .. })));
+    }
+    // serde would take an array of the fields' values for the object.
+    let fields = json!([
+        "refs/heads/main",
+        "0".repeat(40),
+        "1".repeat(40),
+        false,
+        fixture("push")["repository"]
+    ]);
+    assert!(problem("push", fields).contains("JSON object"));
+}
+
+#[test]
+fn a_huge_wrong_value_makes_no_huge_answer() {
+    let mut payload = fixture("push");
+    payload["deleted"] = json!("x".repeat(1_000_000));
+    assert!(problem("push", payload).len() < 1_000);
+}
+
+#[test]
+fn an_event_that_is_not_used_may_lack_everything() {
+    for (payload, repository) in [
+        (json!({}), None),
+        (json!({"repository": null}), None),
+        (json!({"repository": "octocat/Hello-World"}), None),
+        (json!({"repository": {"full_name": 7}}), None),
+        (fixture("status"), Some("octocat/Hello-World")),
+    ] {
+        let event = Event::parse("status", payload.to_string().as_bytes()).unwrap();
+        assert_eq!(event.repository().map(|name| name.as_spelt()), repository);
+        assert!(matches!(event, Event::Other(_)));
+    }
+}
+
+#[test]
+fn a_policy_is_a_word_or_an_object() {
+    for (value, trigger) in [
+        ("commit", Trigger::Commit),
+        ("deployment", Trigger::Deployment),
+        ("manual", Trigger::Manual),
+        ("  deployment\r\n", Trigger::Deployment),
+        (r#"{"trigger":"commit"}"#, Trigger::Commit),
+        (" {\n \"trigger\": \"manual\" } \n", Trigger::Manual),
+        (
+            r#"{"trigger":"deployment","environments":["production"],"branches":["main","release/*"]}"#,
+            Trigger::Deployment,
+        ),
+    ] {
+        assert_eq!(Policy::parse(value).unwrap().trigger, trigger, "{value}");
+    }
+}
+
+#[test]
+fn anything_else_is_invalid_and_says_why() {
+    for (value, part) in [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("Deployment", "`Deployment` is not a trigger"),
+        ("deploy", "`deploy` is not a trigger"),
+        ("\"deployment\"", "is not a trigger"),
+        ("[\"deployment\"]", "is not a trigger"),
+        ("{}", "missing field `trigger`"),
+        ("{\"trigger\":\"deployment\"", "EOF"),
+        ("{\"trigger\":\"deployment\"} x", "trailing characters"),
+        ("{\"trigger\":\"deploy\"}", "`deploy` is not a trigger"),
+        ("{\"trigger\":{\"deployment\":null}}", "trigger: invalid type"),
+        ("{\"trigger\":\"commit\",\"branch\":[\"main\"]}", "unknown field `branch`"),
+        ("{\"trigger\":\"commit\",\"branches\":\"main\"}", "branches: invalid type"),
+        ("{\"trigger\":\"commit\",\"branches\":[\"main\",7]}", "branches[1]: invalid type"),
+        (
+            "{\"trigger\":\"commit\",\"branches\":[\"a\",\"[b\"]}",
+            "branches[1]: `[b` is not a pattern",
+        ),
+        ("{\"trigger\":\"commit\",\"trigger\":\"manual\"}", "duplicate field `trigger`"),
+    ] {
+        match Policy::parse(value) {
+            Err(InvalidPolicy(problem)) => assert!(problem.contains(part), "{value}: {problem}"),
+            Ok(policy) => panic!("{value} is {policy:?}"),
+        }
+    }
+    let InvalidPolicy(problem) = Policy::parse(&"x".repeat(1_000_000)).unwrap_err();
+    assert!(problem.chars().count() < 200, "{problem}");
+}
+
+#[test]
+fn the_most_exact_entry_counts() {
+    let repository = "Octocat/Hello-World".parse().unwrap();
+    let ranked = ["Octocat/Hello-World", "octocat/hello-world", "Octocat/*", "octocat/*"];
+    assert_eq!(keys(&repository), ranked);
+    assert_eq!(
+        keys(&"octocat/Hello-World".parse().unwrap()),
+        ["octocat/Hello-World", "octocat/hello-world", "octocat/*"]
+    );
+    assert_eq!(keys(&"octocat/hello".parse().unwrap()), ["octocat/hello", "octocat/*"]);
+
+    let find = |values: &[(&str, &str)]| {
+        let mut found: HashMap<String, Option<String>> =
+            ranked.iter().map(|key| ((*key).to_owned(), None)).collect();
+        found.extend(
+            values.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))),
+        );
+        most_exact(keys(&repository), found)
+    };
+    for (i, key) in ranked.iter().enumerate() {
+        let mut values = vec![(*key, "commit")];
+        values.extend(ranked[i + 1..].iter().map(|less_exact| (*less_exact, "manual")));
+        assert_eq!(find(&values).unwrap().trigger, Trigger::Commit, "{key}");
+    }
+    assert_eq!(find(&[]), Err(Rejection::RepositoryNotLinked));
+    // An entry that cannot be read is never passed over for a less exact one.
+    assert_eq!(
+        find(&[("octocat/hello-world", "comit"), ("octocat/*", "commit")]),
+        Err(Rejection::InvalidPolicy {
+            key: "octocat/hello-world".into(),
+            problem: "`comit` is not a trigger".into()
+        })
+    );
+}
+
+#[test]
+fn only_a_build_request_of_this_version_is_read_back() {
+    for (message, part) in [
+        ("", "EOF"),
+        ("a build, please", "expected value"),
+        ("{}", "missing field"),
+        ("[1]", "invalid"),
+        ("{\"version\":1,\"id\":\"x\"}", "missing field"),
+    ] {
+        let error = BuildRequest::from_message(message).unwrap_err();
+        assert!(error.contains(part), "{message}: {error}");
+    }
+
+    let Event::Deployment(event) =
+        Event::parse("deployment", fixture("deployment.created").to_string().as_bytes()).unwrap()
+    else {
+        panic!("a deployment")
+    };
+    let Decision::Build(build) = decide_deployment(&event, &Policy::parse("deployment").unwrap())
+    else {
+        panic!("a build")
+    };
+    let message = BuildRequest::new(&build, "delivery", 0).into_message().unwrap();
+    assert_eq!(BuildRequest::from_message(&message).unwrap().id(), "deployment:1296269:145988746");
+    let next = message.replace("\"version\":1", "\"version\":2");
+    assert_eq!(BuildRequest::from_message(&next).unwrap_err(), "build request of version 2, not 1");
+}
+
+/// A JSON value of any shape.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        "[0-9a-f]{40}".prop_map(Value::from),
+        "refs/heads/[a-z/*]{0,9}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map("[a-z_]{1,8}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// The pointers of all values that the core reads.
+const FIELDS: [&str; 16] = [
+    "/ref",
+    "/before",
+    "/after",
+    "/deleted",
+    "/action",
+    "/repository",
+    "/repository/full_name",
+    "/repository/id",
+    "/deployment",
+    "/deployment/sha",
+    "/deployment/ref",
+    "/deployment/payload",
+    "/deployment/creator",
+    "/hook",
+    "/hook/events",
+    "/hook/active",
+];
+
+/// Runs the whole core.
+fn run(event: &str, payload: &[u8], policy: &str) {
+    let policy = Policy::parse(policy);
+    let Ok(event) = Event::parse(event, payload) else { return };
+    let Ok(policy) = policy else { return };
+    let decision = match &event {
+        Event::Push(push) => decide_push(push, &policy),
+        Event::Deployment(deployment) => decide_deployment(deployment, &policy),
+        Event::Ping(ping) => {
+            check_hook(&ping.hook, Some(policy.trigger));
+            return;
+        }
+        Event::Other(_) => return,
+    };
+    if let Decision::Build(build) = decision {
+        let message = BuildRequest::new(&build, "delivery", u64::MAX).into_message().unwrap();
+        BuildRequest::from_message(&message).unwrap();
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(event in "ping|push|deployment|status", payload: Vec<u8>, policy: String) {
+        run(&event, &payload, &policy);
+    }
+
+    #[test]
+    fn no_field_of_a_payload_panics(
+        name in "ping|ping\\.organization|push|push\\.deleted|deployment\\.created|deployment\\.payload-object",
+        field in prop::sample::select(&FIELDS[..]),
+        value in any_json(),
+        policy in r#"commit|deployment|\{"trigger":"(commit|deployment)","branches":\["[a-z*?/\[\]!-]{0,12}"\]\}"#,
+    ) {
+        let mut payload = fixture(&name);
+        if let Some(slot) = payload.pointer_mut(field) {
+            *slot = value;
+        }
+        let event = name.split('.').next().unwrap();
+        run(event, payload.to_string().as_bytes(), &policy);
+    }
+
+    #[test]
+    fn no_policy_panics(policy in any_json(), branch: String) {
+        if let Ok(policy) = Policy::parse(&policy.to_string()) {
+            policy.lists_branch(&branch);
+            policy.enables_environment(&branch);
+        }
+    }
+
+    #[test]
+    fn no_pattern_panics(patterns: Vec<String>, branch: String) {
+        let policy = json!({"trigger": "commit", "branches": patterns}).to_string();
+        if let Ok(policy) = Policy::parse(&policy) {
+            policy.lists_branch(&branch);
+        }
+    }
+
+    #[test]
+    fn no_message_panics(message: String, json in any_json()) {
+        let _ = BuildRequest::from_message(&message);
+        let _ = BuildRequest::from_message(&json.to_string());
+    }
+}

@@ -23,13 +23,6 @@ pub fn now() -> u64 {
     Date::now().as_millis()
 }
 
-/// Whether the request came to the local simulator: only that is reached by a loopback name.
-pub fn is_local(request: &Request) -> bool {
-    request
-        .url()
-        .is_ok_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")))
-}
-
 /// A header's value.
 pub fn header(request: &Request, name: &str) -> Option<String> {
     request.headers().get(name).ok().flatten()

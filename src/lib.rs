@@ -41,7 +41,7 @@ use handover::{Handover, HandoverLine};
 use log::DeliveryLine;
 use policy::Policy;
 use repository::RepositoryName;
-use webhook::{ContentType, WebhookHeaders};
+use webhook::{ContentType, WebhookHeaders, is_loopback};
 
 /// What `GET /` answers.
 const ABOUT_BUILDGATE: &str = concat!(
@@ -60,7 +60,10 @@ fn start() {
 #[event(fetch)]
 async fn fetch(mut request: Request, env: Env, _ctx: Context) -> worker::Result<Response> {
     let started = edge::now();
-    let mut about = About { local: edge::is_local(&request), ..About::default() };
+    let mut about = About {
+        local: edge::header(&request, "Host").is_some_and(|host| is_loopback(&host)),
+        ..About::default()
+    };
     let verdict = match (request.path().as_str(), request.method()) {
         ("/", Method::Get | Method::Head) => return Response::ok(ABOUT_BUILDGATE),
         ("/", Method::Post) => receive(&mut request, &env, started, &mut about).await,

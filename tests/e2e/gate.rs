@@ -1,0 +1,323 @@
+//! A gate of a test's own: the built worker in workerd, run by `wrangler dev` with its own KV and
+//! queue.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use buildgate::signature::sign;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const SECRET: &str = "the current webhook secret";
+pub const PREVIOUS: &str = "the previous webhook secret";
+pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// How long a gate may take to start, and a log line to appear, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a gate is started with.
+pub struct Setup {
+    /// Secrets and variables, as a `.dev.vars` file holds them.
+    pub vars: Vec<(&'static str, String)>,
+    /// Changes wrangler.toml.
+    pub config: fn(&mut toml::Table),
+}
+
+impl Setup {
+    /// Both webhook secrets, and an origin.
+    pub fn with_origin(origin_url: &str) -> Self {
+        Self {
+            vars: vec![
+                ("WEBHOOK_SECRET", SECRET.into()),
+                ("WEBHOOK_SECRET_PREVIOUS", PREVIOUS.into()),
+                ("ORIGIN_URL", origin_url.into()),
+            ],
+            config: |_| {},
+        }
+    }
+
+    /// Both webhook secrets, and an origin that no test should reach.
+    pub fn without_origin() -> Self {
+        Self::with_origin("http://127.0.0.1:9/")
+    }
+}
+
+/// A running gate; dropped, it is stopped.
+pub struct Gate {
+    pub url: String,
+    directory: TempDir,
+    process: Child,
+    output: Arc<Mutex<Vec<String>>>,
+}
+
+impl Gate {
+    pub fn start(setup: &Setup) -> Self {
+        let project = Path::new(PROJECT);
+        let worker = project.join("build/index.js");
+        assert!(worker.exists(), "the worker is not built: run the tests with `npm test`");
+
+        let directory = tempfile::tempdir().unwrap();
+        let mut config: toml::Table =
+            std::fs::read_to_string(project.join("wrangler.toml")).unwrap().parse().unwrap();
+        config.remove("build");
+        config.insert("main".into(), worker.to_str().unwrap().into());
+        (setup.config)(&mut config);
+        std::fs::write(directory.path().join("wrangler.toml"), config.to_string()).unwrap();
+        let vars: String =
+            setup.vars.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
+        std::fs::write(directory.path().join(".dev.vars"), vars).unwrap();
+
+        let mut process = wrangler(directory.path())
+            .args(["dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"])
+            .arg("--show-interactive-dev-session=false")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let output = Arc::new(Mutex::new(Vec::new()));
+        collect(process.stdout.take().unwrap(), &output);
+        collect(process.stderr.take().unwrap(), &output);
+
+        let mut gate = Self { url: String::new(), directory, process, output };
+        let ready = "Ready on ";
+        let line = gate.wait_for_line(|line| line.contains(ready));
+        gate.url = format!("{}/", line.split(ready).nth(1).unwrap().trim());
+        gate
+    }
+
+    /// Sets policies as an operator does.
+    pub fn set(&self, policies: &[(&str, &str)]) {
+        for (key, value) in policies {
+            self.wrangler(&[
+                "kv",
+                "key",
+                "put",
+                "--local",
+                "--binding",
+                "REPO_TRIGGERS",
+                key,
+                value,
+            ]);
+        }
+    }
+
+    /// Sets a policy to the content of a file.
+    pub fn set_to_file(&self, key: &str, content: &[u8]) {
+        let file = self.directory.path().join("value");
+        std::fs::write(&file, content).unwrap();
+        let file = file.to_str().unwrap();
+        self.wrangler(&[
+            "kv",
+            "key",
+            "put",
+            "--local",
+            "--binding",
+            "REPO_TRIGGERS",
+            key,
+            "--path",
+            file,
+        ]);
+    }
+
+    fn wrangler(&self, arguments: &[&str]) -> Output {
+        let output = wrangler(self.directory.path()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output
+    }
+
+    /// Everything that the gate and wrangler have printed so far.
+    pub fn output(&self) -> String {
+        self.output.lock().unwrap().join("\n")
+    }
+
+    /// The log line of a delivery, once it is there.
+    pub fn delivery_line(&self, delivery: &str) -> Value {
+        self.log_line(|line| line["log"] == "delivery" && line["delivery"] == delivery)
+    }
+
+    /// The first log line of the kind, once there is one.
+    pub fn log_line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let json = |line: &str| serde_json::from_str::<Value>(line.get(line.find('{')?..)?).ok();
+        let line = self.wait_for_line(|line| json(line).is_some_and(|line| wanted(&line)));
+        json(&line).unwrap()
+    }
+
+    /// Waits until something is true of the gate.
+    pub fn wait_until(&self, wanted: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted() {
+            assert!(Instant::now() < deadline, "waited in vain:\n{}", self.output());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_for_line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let find = || self.output.lock().unwrap().iter().find(|line| wanted(line)).cloned();
+        self.wait_until(|| find().is_some());
+        find().unwrap()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // The whole group: wrangler starts a node and workerd of its own.
+        let group = Pid::from_raw(self.process.id() as i32);
+        let _ = killpg(group, Signal::SIGTERM);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let _ = killpg(group, Signal::SIGKILL);
+        let _ = self.process.wait();
+    }
+}
+
+/// wrangler, to be run in a gate's directory.
+fn wrangler(directory: &Path) -> Command {
+    let binaries = PathBuf::from(PROJECT).join("node_modules/.bin");
+    // Node for wrangler is among the project's packages: it comes before any other.
+    let path = std::env::var("PATH").unwrap();
+    let mut command = Command::new(binaries.join("wrangler"));
+    command
+        .current_dir(directory)
+        .env("PATH", format!("{}:{path}", binaries.display()))
+        .env("NO_COLOR", "1")
+        .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("WRANGLER_REGISTRY_PATH", directory.join("registry"))
+        .env("WRANGLER_LOG_PATH", directory.join("logs"))
+        .env_remove("WEBHOOK_SECRET");
+    command
+}
+
+fn collect(stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<String>>>) {
+    let output = Arc::clone(output);
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            output.lock().unwrap().push(line);
+        }
+    });
+}
+
+/// A delivery: as GitHub sends it, unless a test changes something.
+pub struct Delivery {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Delivery {
+    pub fn json(event: &str, payload: impl Into<Vec<u8>>) -> Self {
+        Self::signed(event, "application/json", payload.into(), SECRET)
+    }
+
+    pub fn form(event: &str, payload: &str) -> Self {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("payload", payload)
+            .finish();
+        Self::signed(event, "application/x-www-form-urlencoded", form.into(), SECRET)
+    }
+
+    pub fn signed(event: &str, content_type: &str, body: Vec<u8>, secret: &str) -> Self {
+        let headers = vec![
+            ("User-Agent", "GitHub-Hookshot/044aadd".to_owned()),
+            ("Accept", "*/*".to_owned()),
+            ("Content-Type", content_type.to_owned()),
+            ("X-GitHub-Event", event.to_owned()),
+            ("X-GitHub-Delivery", uuid::Uuid::new_v4().to_string()),
+            ("X-GitHub-Hook-ID", "109948940".to_owned()),
+            ("X-Hub-Signature-256", sign(&secret.to_owned().into(), &body)),
+        ];
+        Self { method: "POST", path: "", headers, body }
+    }
+
+    /// With a header set to another value, or left out.
+    pub fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
+        self.headers.retain(|(present, _)| *present != name);
+        self.headers.extend(value.map(|value| (name, value.to_owned())));
+        self
+    }
+
+    pub fn guid(&self) -> String {
+        self.headers.iter().find(|(name, _)| *name == "X-GitHub-Delivery").unwrap().1.clone()
+    }
+
+    /// Sends it, with a Content-Length.
+    pub fn send(&self, gate: &Gate) -> Answer {
+        self.send_as(gate, true)
+    }
+
+    /// Sends it in chunks, so that no Content-Length tells the size.
+    pub fn send_chunked(&self, gate: &Gate) -> Answer {
+        self.send_as(gate, false)
+    }
+
+    fn send_as(&self, gate: &Gate, with_length: bool) -> Answer {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .accept_encoding("")
+            .timeout_global(Some(PATIENCE))
+            .build()
+            .into();
+        let mut request = ureq::http::Request::builder()
+            .method(self.method)
+            .uri(format!("{}{}", gate.url, self.path));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let answer = if matches!(self.method, "POST" | "PUT" | "PATCH") {
+            if with_length {
+                request = request.header("Content-Length", self.body.len());
+            }
+            let body = ureq::SendBody::from_owned_reader(std::io::Cursor::new(self.body.clone()));
+            agent.run(request.body(body).unwrap())
+        } else {
+            agent.run(request.body(()).unwrap())
+        };
+        let mut answer = answer.unwrap();
+        Answer {
+            status: answer.status().as_u16(),
+            allow: answer.headers().get("Allow").map(|value| value.to_str().unwrap().to_owned()),
+            body: answer.body_mut().read_to_string().unwrap(),
+        }
+    }
+}
+
+/// What the gate answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub allow: Option<String>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The status and the code.
+    pub fn code(&self) -> (u16, String) {
+        (self.status, self.json()["code"].as_str().unwrap().to_owned())
+    }
+}
+
+/// A fixture's text.
+pub fn fixture(name: &str) -> String {
+    std::fs::read_to_string(format!("{PROJECT}/fixtures/{name}.json")).unwrap()
+}
+
+/// The event that a fixture is named after.
+pub fn event_of(name: &str) -> &str {
+    name.split('.').next().unwrap()
+}

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::decision::{Build, HookCheck, HookFault, HookOwner, Ignored};
+use crate::decision::{Build, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
 use crate::policy::Trigger;
 use crate::repository::RepositoryName;
 use crate::signature::{SIGNATURE_HEADER, SecretUsed};
@@ -15,7 +15,7 @@ use crate::webhook::LARGEST_BODY;
 
 /// How long a change in KV can take to be seen everywhere
 /// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>).
-const SEEN_WITHIN: &str = "Such a change is seen within 60 seconds; then redeliver.";
+const SEEN_WITHIN: &str = "Such a change is seen within 60 seconds.";
 
 /// What became of a delivery.
 #[derive(Debug)]
@@ -273,28 +273,36 @@ fn queued_message(queued: &Queued, about: &About) -> String {
 
 fn ignored_message(ignored: &Ignored, about: &About) -> String {
     let repository = Name(about);
+    let event = about.event.as_deref().unwrap_or("event");
     match ignored {
-        Ignored::TriggerIsDeployment { pushed } => format!(
-            "{repository} builds on deployments, so this push to {pushed} was ignored. To build it, \
-             create a deployment (with an Actions job that has an `environment`, or \
-             POST /repos/{repository}/deployments). To build every push instead, ask the operator of \
-             the build service for the trigger `commit`. {SEEN_WITHIN}"
-        ),
+        Ignored::TriggerIsDeployment { pushed, deleted } => {
+            let to_build_it = if *deleted {
+                "It deleted the branch or tag, so there is nothing to build.".to_owned()
+            } else {
+                format!(
+                    "To build it, create a deployment (with an Actions job that has an `environment`, \
+                     or POST /repos/{repository}/deployments)."
+                )
+            };
+            format!(
+                "{repository} builds on deployments, so this push to {pushed} was ignored. \
+                 {to_build_it} To build on pushes to enabled branches instead, ask the operator of the \
+                 build service for the trigger `commit`. {SEEN_WITHIN}"
+            )
+        }
         Ignored::TriggerIsCommit => format!(
-            "{repository} builds on pushes, so this deployment was ignored: its commit was built, if \
-             its branch is enabled, when it was pushed. To build on deployments instead, ask the \
-             operator of the build service for the trigger `deployment`. {SEEN_WITHIN}"
+            "{repository} builds on pushes to enabled branches, so this deployment was ignored. To \
+             build on deployments instead, ask the operator of the build service for the trigger \
+             `deployment`. {SEEN_WITHIN}"
         ),
         Ignored::TriggerIsManual => format!(
-            "{repository} builds only when somebody starts a build at the build service, so this {} \
-             was ignored. To build on pushes or deployments, ask the operator of the build service \
-             for the trigger `commit` or `deployment`. {SEEN_WITHIN}",
-            about.event.as_deref().unwrap_or("event")
+            "{repository} builds only when somebody starts a build at the build service, so this \
+             {event} was ignored. To build on pushes or deployments, ask the operator of the build \
+             service for the trigger `commit` or `deployment`. {SEEN_WITHIN}"
         ),
         Ignored::EventNotUsed => format!(
-            "Builds start from push and deployment events; {} events are not used, so there was \
-             nothing to do. You can leave this event ticked in the webhook's settings or untick it.",
-            about.event.as_deref().unwrap_or("other")
+            "Builds start from push and deployment events; {event} events are not used, so there was \
+             nothing to do. You can leave this event ticked in the webhook's settings or untick it."
         ),
         Ignored::ActionNotUsed { action } => format!(
             "A build starts when a deployment is created; this event's action is {action}, so it was \
@@ -304,33 +312,30 @@ fn ignored_message(ignored: &Ignored, about: &About) -> String {
             "Only deployments with the task deploy are built; the task of this one is {task}, so it \
              was ignored. To build it, create the deployment with the task deploy (the default)."
         ),
-        Ignored::EnvironmentNotEnabled { environment, enabled } => {
-            let which = match enabled.as_deref() {
-                None => {
-                    "all environments but this one, where GitHub publishes web pages, are enabled"
-                        .to_owned()
-                }
-                Some([]) => "none is enabled".to_owned(),
-                Some(enabled) => format!("enabled is only: {}", enabled.join(", ")),
-            };
+        Ignored::EnvironmentNotEnabled { environment, enabled: None } => format!(
+            "This deployment to {environment} was ignored: where the policy lists no `environments`, \
+             {repository} builds for every one but github-pages, because GitHub Pages makes \
+             deployments of its own. To build it, ask the operator of the build service to list \
+             {environment} together with every other environment that is to build. {SEEN_WITHIN}"
+        ),
+        Ignored::EnvironmentNotEnabled { environment, enabled: Some(enabled) } => format!(
+            "This deployment to {environment} was ignored: for {repository}, the policy's \
+             `environments` are {}. To build it, ask the operator of the build service to add \
+             {environment}. {SEEN_WITHIN}",
+            listed(enabled)
+        ),
+        Ignored::BranchNotEnabled { branch, enabled: EnabledBranches::Default(default) } => {
             format!(
-                "{repository} is not built for deployments to {environment}, so this one was ignored: \
-                 {which}. To enable {environment}, ask the operator of the build service to add it to \
-                 the policy's `environments`. {SEEN_WITHIN}"
+                "This {event} of {branch} was ignored: where the policy lists no `branches`, {repository} \
+             builds its default branch, {default}. To build both, ask the operator of the build \
+             service to list {branch} and {default}. {SEEN_WITHIN}"
             )
         }
-        Ignored::BranchNotEnabled { branch, default_branch } => {
-            let which = match default_branch {
-                Some(default) => format!("only the default branch, {default}, is enabled"),
-                None => format!("the policy's `branches` do not match {branch}"),
-            };
-            let event = about.event.as_deref().unwrap_or("event");
-            format!(
-                "{branch} of {repository} is not enabled for builds, so this {event} was ignored: \
-                 {which}. To enable it, ask the operator of the build service to add it to the \
-                 policy's `branches`. {SEEN_WITHIN}"
-            )
-        }
+        Ignored::BranchNotEnabled { branch, enabled: EnabledBranches::Listed(enabled) } => format!(
+            "This {event} of {branch} was ignored: for {repository}, the policy's `branches` are {}. \
+             To build it, ask the operator of the build service to add {branch}. {SEEN_WITHIN}",
+            listed(enabled)
+        ),
         Ignored::NotABranch { reference } => format!(
             "{repository} builds on pushes to branches, and {reference} is not a branch, so this push \
              was ignored. There is nothing to do."
@@ -342,11 +347,15 @@ fn ignored_message(ignored: &Ignored, about: &About) -> String {
     }
 }
 
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none at all".to_owned() } else { names.join(", ") }
+}
+
 fn pong_message(check: &HookCheck, about: &About) -> String {
     let settings = match check.owner {
         HookOwner::Repository => "the repository's Settings > Webhooks > Edit",
         HookOwner::Organization => "the organization's Settings > Webhooks > Edit",
-        HookOwner::App => "the app's settings, Permissions & events",
+        HookOwner::App => "the app's settings",
     };
     let subject = match (&about.repository, about.trigger) {
         (Some(repository), Some(trigger)) => format!("{repository} has the trigger `{trigger}`"),
@@ -363,8 +372,8 @@ fn pong_message(check: &HookCheck, about: &About) -> String {
             }
             Some(Trigger::Manual) => "so no event of this webhook will be built.",
             None => {
-                "so no trigger can be looked up for it: each repository must be linked by itself, \
-                 and needs deployment events for the trigger `deployment`, push events for `commit`."
+                "and sends events that can start builds. Whether a repository builds depends on its \
+                 trigger: each must be linked, by itself or all of an owner at once."
             }
         };
         return format!("The signature is good. {subject}, {so}");
@@ -387,9 +396,13 @@ fn pong_message(check: &HookCheck, about: &About) -> String {
             ),
         })
         .collect();
+    let manual = match about.trigger {
+        Some(Trigger::Manual) => ", so nothing is built in any case",
+        _ => "",
+    };
     format!(
-        "The signature is good, but this webhook cannot start builds. {subject}. {} Then redeliver \
-         this ping to check again.",
+        "The signature is good, but this webhook cannot start builds. {subject}{manual}. {} Then \
+         redeliver this ping to check again.",
         faults.join(" ")
     )
 }
@@ -404,7 +417,7 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
         ),
         Rejection::MissingSignature { problems } => format!(
             "The delivery is not signed: {}. Enter the webhook secret under Settings > Webhooks > Edit \
-             > Secret; GitHub then signs each delivery with {SIGNATURE_HEADER}.",
+             > Secret, so that GitHub signs each delivery with {SIGNATURE_HEADER}; then redeliver.",
             problems.join("; ")
         ),
         Rejection::IllFormedSignature { problems } => format!(
@@ -432,17 +445,16 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
             )
         }
         Rejection::NotFound => {
-            "There is nothing here. Webhooks are received at the path /, so let the \
-             webhook's Payload URL end with the host's name and a slash."
+            "There is nothing at this path. Webhooks are received at /: set the \
+             webhook's Payload URL to https://, the host's name and a slash."
                 .to_owned()
         }
         Rejection::MethodNotAllowed => {
-            "Webhooks are received by POST; GET says what this is. Nothing else \
-             is done here."
-                .to_owned()
+            "Use POST to deliver a webhook, or GET to see what this is.".to_owned()
         }
         Rejection::PayloadTooLarge => format!(
-            "The body has more than {LARGEST_BODY} bytes (25 MiB), which is more than GitHub ever sends."
+            "The body has more than {LARGEST_BODY} bytes (25 MiB), which is GitHub's own limit. Push \
+             less at once."
         ),
         Rejection::UnsupportedContentType { content_type } => format!(
             "{} Choose application/json under Settings > Webhooks > Edit > Content type \

@@ -159,7 +159,8 @@ impl DeploymentRequest {
     }
 }
 
-fn rfc3339(milliseconds: u64) -> String {
+/// A time in milliseconds since 1970 by RFC 3339, to the second.
+pub fn rfc3339(milliseconds: u64) -> String {
     i64::try_from(milliseconds)
         .ok()
         .and_then(DateTime::from_timestamp_millis)

@@ -39,6 +39,8 @@ pub enum Ignored {
     TriggerIsDeployment {
         /// What was pushed to: a branch or a full ref.
         pushed: String,
+        /// Whether the push deleted it, so that there is nothing to build.
+        deleted: bool,
     },
     /// A deployment of a repository that builds on pushes.
     TriggerIsCommit,
@@ -67,8 +69,8 @@ pub enum Ignored {
     BranchNotEnabled {
         /// The branch; for a deployment, whatever its ref is.
         branch: String,
-        /// The default branch, where only that one counts because the policy lists none.
-        default_branch: Option<String>,
+        /// The policy's own list, or the default branch where it has none.
+        enabled: EnabledBranches,
     },
     /// A push to a tag or to another ref outside `refs/heads/`.
     NotABranch {
@@ -82,33 +84,46 @@ pub enum Ignored {
     },
 }
 
+/// The branches that count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnabledBranches {
+    /// Those that match the policy's patterns.
+    Listed(Vec<String>),
+    /// The policy lists none: the default branch, by its name.
+    Default(String),
+}
+
 /// Decides on a push.
 pub fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
     let reference = push.reference.as_str();
     let branch = reference.strip_prefix("refs/heads/");
+    let deleted = push.deleted || push.after.is_zero();
     match policy.trigger {
         Trigger::Manual => return Decision::Ignore(Ignored::TriggerIsManual),
         Trigger::Deployment => {
             let pushed = branch.unwrap_or(reference).to_owned();
-            return Decision::Ignore(Ignored::TriggerIsDeployment { pushed });
+            return Decision::Ignore(Ignored::TriggerIsDeployment { pushed, deleted });
         }
         Trigger::Commit => {}
     }
     let Some(branch) = branch else {
         return Decision::Ignore(Ignored::NotABranch { reference: reference.to_owned() });
     };
-    if push.deleted || push.after.is_zero() {
+    if deleted {
         return Decision::Ignore(Ignored::BranchDeleted { branch: branch.to_owned() });
     }
     let default_branch = &push.repository.default_branch;
-    let listed = policy.lists_branch(branch);
-    if listed.unwrap_or(branch == default_branch) {
-        Decision::Build(Build::Push { push, branch })
-    } else {
-        Decision::Ignore(Ignored::BranchNotEnabled {
-            branch: branch.to_owned(),
-            default_branch: listed.is_none().then(|| default_branch.clone()),
-        })
+    let enabled = match &policy.branches {
+        Some(listed) if listed.matches(branch) => None,
+        Some(listed) => Some(EnabledBranches::Listed(listed.patterns())),
+        None if branch == default_branch => None,
+        None => Some(EnabledBranches::Default(default_branch.clone())),
+    };
+    match enabled {
+        None => Decision::Build(Build::Push { push, branch }),
+        Some(enabled) => {
+            Decision::Ignore(Ignored::BranchNotEnabled { branch: branch.to_owned(), enabled })
+        }
     }
 }
 
@@ -133,13 +148,13 @@ pub fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision
         });
     }
     let branch = deployment.reference.strip_prefix("refs/heads/").unwrap_or(&deployment.reference);
-    if policy.lists_branch(branch) == Some(false) {
-        return Decision::Ignore(Ignored::BranchNotEnabled {
+    match &policy.branches {
+        Some(listed) if !listed.matches(branch) => Decision::Ignore(Ignored::BranchNotEnabled {
             branch: branch.to_owned(),
-            default_branch: None,
-        });
+            enabled: EnabledBranches::Listed(listed.patterns()),
+        }),
+        _ => Decision::Build(Build::Deployment(event)),
     }
-    Decision::Build(Build::Deployment(event))
 }
 
 /// What a ping tells of the webhook that sent it.

@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! fetch: request → verified body → event → policy (KV) → decision → build request (queue) → answer
-//! queue: message → build request → origin → done, or again later
+//! queue: message → build request → origin → done, or again later, or a dead letter (D1)
 //! ```
 //!
-//! This file tells both stories. Of the modules, `edge` is the only one that touches the platform;
-//! the others are pure, and plain `cargo test` runs them.
+//! This file tells both stories, and that of the operator, who looks after the dead letters. Of the
+//! modules, `edge` and `ledger` are the only ones that touch the platform; the others are pure, and
+//! plain `cargo test` runs them.
 
 #![deny(missing_docs)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -18,30 +19,37 @@
 
 pub mod answer;
 pub mod build_request;
+pub mod dead_letter;
 pub mod decision;
 mod edge;
 pub mod event;
 pub mod handover;
+mod ledger;
 pub mod log;
+pub mod operator;
 pub mod policy;
 pub mod repository;
 pub mod signature;
+pub mod standard_webhooks;
 pub mod webhook;
 
+use futures_util::stream::{self, StreamExt};
 use wasm_bindgen::JsValue;
-use worker::{
-    Context, Env, MessageBatch, MessageExt, Method, RawMessage, Request, Response, event,
-};
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{Context, Env, Method, Request, Response, event, worker_sys};
 
 use answer::{About, Queued, Rejection, Verdict};
-use build_request::BuildRequest;
+use build_request::{BuildRequest, rfc3339};
+use dead_letter::DeadLetter;
 use decision::{Decision, Ignored, check_hook, decide_deployment, decide_push};
+use edge::{HandoverSettings, Message};
 use event::Event;
-use handover::{Handover, HandoverLine};
+use handover::{Handover, HandoverLine, Step};
 use log::DeliveryLine;
+use operator::{Dropped, OperatorLine, OperatorToken, Redriven, Refusal, Route, json};
 use policy::Policy;
 use repository::RepositoryName;
-use webhook::{ContentType, WebhookHeaders, is_loopback};
+use webhook::{ContentType, WebhookHeaders};
 
 /// What `GET /` answers.
 const ABOUT_BUILDGATE: &str = concat!(
@@ -49,6 +57,10 @@ const ABOUT_BUILDGATE: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     ": the gate between GitHub and a container build service. Point a GitHub webhook at this URL.\n"
 );
+
+/// How many messages of a batch are handed over at a time. A Worker may wait for the headers of six
+/// answers at once (<https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>).
+const SIDE_BY_SIDE: usize = 6;
 
 /// Runs once when the runtime starts the worker: a panic then says in the log what happened.
 #[event(start)]
@@ -59,11 +71,13 @@ fn start() {
 /// Answers an HTTP request.
 #[event(fetch)]
 async fn fetch(mut request: Request, env: Env, _ctx: Context) -> worker::Result<Response> {
+    if request.path().starts_with(operator::PREFIX)
+        && let Some(token) = edge::operator_token(&env)
+    {
+        return operate(&request, &env, &token).await;
+    }
     let started = edge::now();
-    let mut about = About {
-        local: edge::header(&request, "Host").is_some_and(|host| is_loopback(&host)),
-        ..About::default()
-    };
+    let mut about = About { local: edge::is_local(&request), ..About::default() };
     let verdict = match (request.path().as_str(), request.method()) {
         ("/", Method::Get | Method::Head) => return Response::ok(ABOUT_BUILDGATE),
         ("/", Method::Post) => receive(&mut request, &env, started, &mut about).await,
@@ -120,7 +134,10 @@ async fn receive(
         Decision::Build(build) => {
             let build_request = BuildRequest::new(&build, &headers.delivery, received_at);
             let id = build_request.id().to_owned();
-            edge::enqueue(env, build_request).await?;
+            let unavailable = |detail| Rejection::QueueUnavailable { detail };
+            let text =
+                build_request.into_message().map_err(|error| unavailable(error.to_string()))?;
+            edge::enqueue(env, &text).await.map_err(|error| unavailable(error.to_string()))?;
             about.build = Some(id);
             Ok(Verdict::Queued(Queued::from(&build)))
         }
@@ -140,29 +157,105 @@ async fn look_up(
     Ok(policy)
 }
 
-/// Hands the build requests of a batch over to the origin. Each message is decided by itself, so
-/// none holds up or repeats another.
-#[event(queue)]
-async fn queue(batch: MessageBatch<JsValue>, env: Env, _ctx: Context) -> worker::Result<()> {
-    for message in batch.raw_iter() {
-        hand_over(&message, &env).await;
-    }
-    Ok(())
+/// Takes a batch of messages off a queue. Each message is decided by itself, so none holds up or
+/// repeats another. (Not `#[event(queue)]`, which hides how often a message was tried.)
+///
+/// Errors, and so has the whole batch delivered again, where the batch cannot be read at all.
+#[wasm_bindgen(
+    wasm_bindgen = ::worker::wasm_bindgen,
+    wasm_bindgen_futures = ::worker::wasm_bindgen_futures,
+    js_sys = ::worker::js_sys
+)]
+pub async fn queue(
+    batch: worker_sys::MessageBatch,
+    env: Env,
+    _ctx: JsValue,
+) -> Result<JsValue, JsValue> {
+    let settings = edge::handover_settings(&env);
+    let given_up = edge::is_dead_letter_queue(&batch);
+    stream::iter(edge::messages(&batch)?)
+        .for_each_concurrent(SIDE_BY_SIDE, |message| hand_over(message, &env, &settings, given_up))
+        .await;
+    Ok(JsValue::UNDEFINED)
 }
 
-/// Hands one build request over, and leaves it on the queue unless the origin has taken it.
-async fn hand_over(message: &RawMessage, env: &Env) {
+/// Hands one message over to the origin. It leaves the queue only when the origin has taken it, or
+/// when it is kept as a dead letter.
+async fn hand_over(message: Message, env: &Env, settings: &HandoverSettings, given_up: bool) {
     let started = edge::now();
-    let text = edge::message_text(message);
-    let (build_request, handover) = match BuildRequest::from_message(&text) {
-        Ok(build_request) => (Some(build_request), edge::post(env, text).await),
-        Err(detail) => (None, Handover::Unreadable { detail }),
+    let attempt = message.attempt();
+    let text = message.text();
+    let build_request = BuildRequest::from_message(&text);
+    let handover = match (&build_request, &settings.origin) {
+        _ if given_up => Handover::GivenUpByQueue,
+        (Err(detail), _) => Handover::Unreadable { detail: detail.clone() },
+        (_, Err(detail)) => Handover::NotConfigured { detail: detail.clone() },
+        (Ok(build_request), Ok(origin)) => edge::post(origin, build_request, &text).await,
     };
-    if handover.is_done() {
-        message.ack();
-    } else {
-        message.retry();
+    let build_request = build_request.ok();
+
+    let now = edge::now();
+    let age = now.saturating_sub(message.sent_at()) / 1_000;
+    let random = edge::random();
+    let mut step = settings.schedule.next(&handover, attempt, age, random);
+    let mut ledger_error = None;
+    if step == Step::Bury {
+        let id = message.id();
+        let letter = DeadLetter::new(&id, &text, build_request.as_ref(), &handover, attempt, now);
+        if let Err(error) = ledger::keep(env, &letter).await {
+            ledger_error = Some(error.to_string());
+            step = Step::Retry(settings.schedule.delay(attempt, random));
+        }
     }
-    let ms = edge::now().saturating_sub(started);
-    edge::log(&HandoverLine::new(&handover, build_request.as_ref(), ms));
+    match step {
+        Step::Acknowledge | Step::Bury => message.acknowledge(),
+        Step::Retry(seconds) => message.retry(seconds),
+    }
+
+    let ms = now.saturating_sub(started);
+    let line = HandoverLine::new(&handover, &step, attempt, build_request.as_ref(), ms);
+    edge::log(&line.with_ledger_error(ledger_error.as_deref()));
+}
+
+/// Answers a request to an operator's route.
+async fn operate(request: &Request, env: &Env, token: &OperatorToken) -> worker::Result<Response> {
+    let (method, path) = (request.method(), request.path());
+    let result = if token.admits(edge::header(request, "Authorization").as_deref()) {
+        match Route::parse(method.as_ref(), &path, edge::query(request).as_deref()) {
+            Ok(route) => perform(route, env).await,
+            Err(refusal) => Err(refusal),
+        }
+    } else {
+        Err(Refusal::Unauthorized)
+    };
+    edge::log(&OperatorLine::new(method.as_ref(), &path, result.as_ref().err()));
+    edge::respond_to_operator(&result)
+}
+
+/// Does what the operator asks for, and gives the answer's JSON.
+async fn perform(route: Route, env: &Env) -> Result<String, Refusal> {
+    let unavailable = |error: worker::Error| Refusal::LedgerUnavailable(error.to_string());
+    let find = async |id: u64| {
+        let letter = ledger::find(env, id).await.map_err(unavailable)?;
+        letter.ok_or_else(|| Refusal::NoSuchLetter(id.to_string()))
+    };
+    match route {
+        Route::List { after } => json(&ledger::list(env, after).await.map_err(unavailable)?),
+        Route::Show(id) => json(&find(id).await?),
+        Route::Redrive(id) => {
+            let letter = find(id).await?;
+            edge::enqueue(env, &letter.message)
+                .await
+                .map_err(|error| Refusal::QueueUnavailable(error.to_string()))?;
+            // Only now: a letter that is marked must be on the queue.
+            ledger::mark_redriven(env, id, &rfc3339(edge::now()))
+                .await
+                .map_err(|error| Refusal::NotMarked(error.to_string()))?;
+            json(&Redriven { redriven: id, build: letter.summary.build })
+        }
+        Route::Drop(id) => match ledger::drop(env, id).await.map_err(unavailable)? {
+            true => json(&Dropped { dropped: id }),
+            false => Err(Refusal::NoSuchLetter(id.to_string())),
+        },
+    }
 }

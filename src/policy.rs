@@ -17,6 +17,9 @@ const GITHUB_PAGES: &str = "github-pages";
 /// Longest piece of a wrong value that an answer quotes, in characters.
 const LONGEST_QUOTE: usize = 100;
 
+/// Longest description of what is wrong with a policy, in characters.
+const LONGEST_PROBLEM: usize = 300;
+
 /// What starts a repository's builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,15 +80,17 @@ pub struct Policy {
     pub environments: Option<Vec<String>>,
     /// The branches that count; not given: under `commit` the default branch, under `deployment` all.
     #[serde(default)]
-    pub branches: Option<Vec<BranchPattern>>,
+    pub branches: Option<BranchPatterns>,
 }
 
-/// An exact branch name or a glob. As in GitHub's own branch filters, `*` stops at a `/` and `**`
-/// does not
+/// Exact branch names and globs. As in GitHub's own branch filters, `*` stops at a `/` and `**` does not
 /// (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet>).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct BranchPatterns(Vec<BranchPattern>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct BranchPattern(Pattern);
+struct BranchPattern(Pattern);
 
 impl TryFrom<String> for BranchPattern {
     type Error = String;
@@ -94,6 +99,23 @@ impl TryFrom<String> for BranchPattern {
         Pattern::new(&pattern)
             .map(Self)
             .map_err(|error| format!("`{}` is not a pattern: {}", quote(&pattern), error.msg))
+    }
+}
+
+impl BranchPatterns {
+    /// Whether `branch` matches one of them.
+    pub fn matches(&self, branch: &str) -> bool {
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: false,
+        };
+        self.0.iter().any(|BranchPattern(pattern)| pattern.matches_with(branch, options))
+    }
+
+    /// The patterns as they were written.
+    pub fn patterns(&self) -> Vec<String> {
+        self.0.iter().map(|BranchPattern(pattern)| pattern.as_str().to_owned()).collect()
     }
 }
 
@@ -112,7 +134,7 @@ impl Policy {
         }
         let mut json = serde_json::Deserializer::from_str(value);
         let Object(policy) = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| InvalidPolicy(quote(&error.to_string())))?;
+            .map_err(|error| InvalidPolicy(cut(&error.to_string(), LONGEST_PROBLEM)))?;
         json.end().map_err(|error| InvalidPolicy(error.to_string()))?;
         Ok(policy)
     }
@@ -126,17 +148,6 @@ impl Policy {
             Some(enabled) => enabled.iter().any(|name| name.to_lowercase() == environment),
             None => environment != GITHUB_PAGES,
         }
-    }
-
-    /// Whether `branch` is one of the policy's branches, or `None` where it lists none.
-    pub fn lists_branch(&self, branch: &str) -> Option<bool> {
-        let options = MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: false,
-        };
-        let branches = self.branches.as_ref()?;
-        Some(branches.iter().any(|BranchPattern(pattern)| pattern.matches_with(branch, options)))
     }
 }
 
@@ -176,7 +187,11 @@ pub fn most_exact(
 }
 
 fn quote(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_QUOTE) {
+    cut(text, LONGEST_QUOTE)
+}
+
+fn cut(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

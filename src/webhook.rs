@@ -20,12 +20,6 @@ const LONGEST_EVENT: usize = 64;
 /// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>).
 pub const LARGEST_BODY: usize = 25 * 1024 * 1024;
 
-/// Whether a `Host` header is that of the local simulator: only that is reached by a loopback name.
-pub fn is_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-    matches!(name, "127.0.0.1" | "localhost" | "[::1]")
-}
-
 /// The headers of a delivery, each well formed.
 pub struct WebhookHeaders {
     /// What GitHub says the body's signature is.
@@ -217,16 +211,6 @@ mod tests {
                 problems(&[(DELIVERY_HEADER, Some(guid))]),
                 ("missing-header", vec!["X-GitHub-Delivery is not a GUID".to_owned()])
             );
-        }
-    }
-
-    #[test]
-    fn only_loopback_names_are_local() {
-        for host in ["127.0.0.1:8787", "localhost:8787", "localhost", "[::1]:8787"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["", "buildgate.example.workers.dev", "localhost.example:8787", "10.0.0.1"] {
-            assert!(!is_loopback(host), "{host}");
         }
     }
 

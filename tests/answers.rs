@@ -1,7 +1,7 @@
 //! Every code: its outcome and status are settled, and its message helps the person who reads it.
 
 use buildgate::answer::{About, Outcome, Queued, Rejection, Verdict};
-use buildgate::decision::{HookCheck, HookFault, HookOwner, Ignored};
+use buildgate::decision::{EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
 use buildgate::policy::Trigger;
 use buildgate::signature::SecretUsed;
 use serde_json::Value;
@@ -27,10 +27,13 @@ fn pong(faults: &[HookFault]) -> Verdict {
     Verdict::Pong(HookCheck { owner: HookOwner::Repository, faults: faults.to_vec() })
 }
 
+/// A verdict, its event and trigger, its codes, and what its message says.
+type Row =
+    (Verdict, &'static str, Option<Trigger>, (u16, Outcome, &'static str), Vec<&'static str>);
+
 /// Each verdict with the trigger it comes under, its status, outcome and code, and what its message
 /// must not fail to say.
-fn table()
--> Vec<(Verdict, &'static str, Option<Trigger>, (u16, Outcome, &'static str), Vec<&'static str>)> {
+fn table() -> Vec<Row> {
     use Outcome::{Ignored as Ign, Pong, Queued as Que, Rejected as Rej};
     let (commit, deployment, manual) =
         (Some(Trigger::Commit), Some(Trigger::Deployment), Some(Trigger::Manual));
@@ -59,7 +62,7 @@ fn table()
             vec!["main", "octocat/Hello-World", "f95f852"],
         ),
         (
-            ignored(Ignored::TriggerIsDeployment { pushed: "main".into() }),
+            ignored(Ignored::TriggerIsDeployment { pushed: "main".into(), deleted: false }),
             "push",
             deployment,
             (200, Ign, "trigger-is-deployment"),
@@ -71,12 +74,29 @@ fn table()
             ],
         ),
         (
+            ignored(Ignored::TriggerIsDeployment { pushed: "fix".into(), deleted: true }),
+            "push",
+            deployment,
+            (200, Ign, "trigger-is-deployment"),
+            vec!["this push to fix was ignored.", "there is nothing to build"],
+        ),
+        (
+            ignored(Ignored::EnvironmentNotEnabled {
+                environment: "qa".into(),
+                enabled: Some(vec![]),
+            }),
+            "deployment",
+            deployment,
+            (200, Ign, "environment-not-enabled"),
+            vec!["`environments` are none at all"],
+        ),
+        (
             ignored(Ignored::TriggerIsCommit),
             "deployment",
             commit,
             (200, Ign, "trigger-is-commit"),
             vec![
-                "octocat/Hello-World builds on pushes, so this deployment was ignored",
+                "octocat/Hello-World builds on pushes to enabled branches, so this deployment was ignored",
                 "`deployment`",
                 "60 seconds",
             ],
@@ -117,7 +137,7 @@ fn table()
             "deployment",
             deployment,
             (200, Ign, "environment-not-enabled"),
-            vec!["staging", "enabled is only: production, qa", "60 seconds"],
+            vec!["staging", "`environments` are production, qa", "60 seconds"],
         ),
         (
             ignored(Ignored::EnvironmentNotEnabled {
@@ -127,24 +147,27 @@ fn table()
             "deployment",
             deployment,
             (200, Ign, "environment-not-enabled"),
-            vec!["github-pages", "all environments but this one"],
+            vec!["github-pages", "together with every other environment"],
         ),
         (
             ignored(Ignored::BranchNotEnabled {
                 branch: "fix".into(),
-                default_branch: Some("main".into()),
+                enabled: EnabledBranches::Default("main".into()),
             }),
             "push",
             commit,
             (200, Ign, "branch-not-enabled"),
-            vec!["fix", "only the default branch, main, is enabled", "60 seconds"],
+            vec!["fix", "builds its default branch, main", "60 seconds"],
         ),
         (
-            ignored(Ignored::BranchNotEnabled { branch: "fix".into(), default_branch: None }),
+            ignored(Ignored::BranchNotEnabled {
+                branch: "fix".into(),
+                enabled: EnabledBranches::Listed(vec!["main".into(), "release/*".into()]),
+            }),
             "deployment",
             deployment,
             (200, Ign, "branch-not-enabled"),
-            vec!["this deployment was ignored", "`branches` do not match fix"],
+            vec!["This deployment of fix was ignored", "`branches` are main, release/*"],
         ),
         (
             ignored(Ignored::NotABranch { reference: "refs/tags/v1".into() }),
@@ -241,7 +264,13 @@ fn table()
                 "60 seconds",
             ],
         ),
-        (rejected(Rejection::NotFound), "push", None, (404, Rej, "not-found"), vec!["path /"]),
+        (
+            rejected(Rejection::NotFound),
+            "push",
+            None,
+            (404, Rej, "not-found"),
+            vec!["received at /"],
+        ),
         (
             rejected(Rejection::MethodNotAllowed),
             "push",

@@ -2,7 +2,8 @@
 
 use buildgate::build_request::{BuildRequest, LARGEST_MESSAGE};
 use buildgate::decision::{
-    Decision, HookCheck, HookFault, HookOwner, Ignored, check_hook, decide_deployment, decide_push,
+    Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, check_hook,
+    decide_deployment, decide_push,
 };
 use buildgate::event::Event;
 use buildgate::policy::{Policy, Trigger};
@@ -86,12 +87,12 @@ fn manual_builds_nothing() {
 
 #[test]
 fn a_deployment_mode_repository_ignores_every_push() {
-    for (push, pushed) in [
-        ("push", "main"),
-        ("push.forced", "main"),
-        ("push.other-branch", "release/1.4"),
-        ("push.tag", "refs/tags/v1.4.0"),
-        ("push.deleted", "release/1.4"),
+    for (push, pushed, deleted) in [
+        ("push", "main", false),
+        ("push.forced", "main", false),
+        ("push.other-branch", "release/1.4", false),
+        ("push.tag", "refs/tags/v1.4.0", false),
+        ("push.deleted", "release/1.4", true),
     ] {
         for policy in [
             "deployment",
@@ -99,7 +100,7 @@ fn a_deployment_mode_repository_ignores_every_push() {
         ] {
             assert_eq!(
                 ignores("push", &fixture(push), policy),
-                Ignored::TriggerIsDeployment { pushed: pushed.into() },
+                Ignored::TriggerIsDeployment { pushed: pushed.into(), deleted },
                 "{push}"
             );
         }
@@ -122,9 +123,13 @@ fn a_commit_mode_repository_ignores_every_deployment() {
 #[test]
 fn commit_builds_pushes_to_enabled_branches() {
     let only = |branches: &[&str]| json!({"trigger": "commit", "branches": branches}).to_string();
-    let not_enabled = |branch: &str, default: Option<&str>| Ignored::BranchNotEnabled {
+    let not_default = |branch: &str, default: &str| Ignored::BranchNotEnabled {
         branch: branch.into(),
-        default_branch: default.map(Into::into),
+        enabled: EnabledBranches::Default(default.into()),
+    };
+    let not_listed = |branch: &str, listed: &[&str]| Ignored::BranchNotEnabled {
+        branch: branch.into(),
+        enabled: EnabledBranches::Listed(listed.iter().map(|name| (*name).to_owned()).collect()),
     };
     let push = fixture("push");
     let forced = fixture("push.forced");
@@ -133,23 +138,23 @@ fn commit_builds_pushes_to_enabled_branches() {
     // Without a list, the default branch counts, whatever its name is.
     assert!(builds("push", &push, "commit").starts_with("push:1296269:refs/heads/main:"));
     assert!(builds("push", &forced, " commit\n").starts_with("push:1296269:refs/heads/main:"));
-    assert_eq!(ignores("push", &release, "commit"), not_enabled("release/1.4", Some("main")));
+    assert_eq!(ignores("push", &release, "commit"), not_default("release/1.4", "main"));
     let renamed = changed("push", &[("/repository/default_branch", json!("trunk"))]);
-    assert_eq!(ignores("push", &renamed, "commit"), not_enabled("main", Some("trunk")));
+    assert_eq!(ignores("push", &renamed, "commit"), not_default("main", "trunk"));
 
     // With a list, exactly that counts.
     assert!(decide("push", &release, &only(&["release/*"])).is_ok());
     assert!(decide("push", &release, &only(&["main", "release/1.4"])).is_ok());
     assert!(decide("push", &push, &only(&["**"])).is_ok());
-    assert_eq!(ignores("push", &push, &only(&["release/*"])), not_enabled("main", None));
-    assert_eq!(ignores("push", &push, &only(&["Main"])), not_enabled("main", None));
-    assert_eq!(ignores("push", &push, &only(&[])), not_enabled("main", None));
+    assert_eq!(ignores("push", &push, &only(&["release/*"])), not_listed("main", &["release/*"]));
+    assert_eq!(ignores("push", &push, &only(&["Main"])), not_listed("main", &["Main"]));
+    assert_eq!(ignores("push", &push, &only(&[])), not_listed("main", &[]));
 
     // A star stops at a slash; two do not.
     let deep = changed("push.other-branch", &[("/ref", json!("refs/heads/release/1.4/fix"))]);
     assert_eq!(
         ignores("push", &deep, &only(&["*", "release/*"])),
-        not_enabled("release/1.4/fix", None)
+        not_listed("release/1.4/fix", &["*", "release/*"])
     );
     assert!(decide("push", &deep, &only(&["release/**"])).is_ok());
 }
@@ -246,8 +251,10 @@ fn deployment_builds_enabled_refs() {
     let main = fixture("deployment.created");
     let release = fixture("deployment.staging");
     let tag = fixture("deployment.payload-string");
-    let not_enabled =
-        |branch: &str| Ignored::BranchNotEnabled { branch: branch.into(), default_branch: None };
+    let not_enabled = |branch: &str| Ignored::BranchNotEnabled {
+        branch: branch.into(),
+        enabled: EnabledBranches::Listed(vec!["main".into()]),
+    };
 
     assert!(decide("deployment", &release, "deployment").is_ok());
     assert!(decide("deployment", &main, &only(&["main", "release/*"])).is_ok());

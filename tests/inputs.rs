@@ -175,7 +175,7 @@ fn anything_else_is_invalid_and_says_why() {
         }
     }
     let InvalidPolicy(problem) = Policy::parse(&"x".repeat(1_000_000)).unwrap_err();
-    assert!(problem.chars().count() < 200, "{problem}");
+    assert!(problem.chars().count() < 400, "{problem}");
 }
 
 #[test]
@@ -325,8 +325,8 @@ proptest! {
     #[test]
     fn no_policy_panics(policy in any_json(), branch: String) {
         if let Ok(policy) = Policy::parse(&policy.to_string()) {
-            policy.lists_branch(&branch);
             policy.enables_environment(&branch);
+            policy.branches.map(|branches| branches.matches(&branch));
         }
     }
 
@@ -334,7 +334,7 @@ proptest! {
     fn no_pattern_panics(patterns: Vec<String>, branch: String) {
         let policy = json!({"trigger": "commit", "branches": patterns}).to_string();
         if let Ok(policy) = Policy::parse(&policy) {
-            policy.lists_branch(&branch);
+            policy.branches.map(|branches| branches.matches(&branch));
         }
     }
 

@@ -12,8 +12,28 @@ use clap::Args;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-/// Where the local secrets are: the operator's own, then the ones that come with the project.
-const SECRET_FILES: [&str; 2] = [".dev.vars", ".dev.vars.example"];
+use crate::local::{say, secret, unanswered};
+
+/// The events that a file's name is trusted to tell
+/// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads>); any other needs `--event`.
+const EVENTS: [&str; 16] = [
+    "check_run",
+    "check_suite",
+    "create",
+    "delete",
+    "deployment",
+    "deployment_status",
+    "issues",
+    "page_build",
+    "ping",
+    "pull_request",
+    "push",
+    "release",
+    "repository",
+    "status",
+    "workflow_job",
+    "workflow_run",
+];
 
 /// How long GitHub waits for an answer
 /// (<https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks#respond-within-10-seconds>).
@@ -33,7 +53,7 @@ pub struct Deliver {
     /// A file with the payload, such as fixtures/push.json.
     file: PathBuf,
 
-    /// The event; if not given, the file's name up to its first dot.
+    /// The event; if not given, the file's name up to its first dot, such as push for push.tag.json.
     #[arg(long)]
     event: Option<String>,
 
@@ -61,11 +81,12 @@ impl Deliver {
             .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
         let event = match self.event {
             Some(event) => event,
-            None => event_of(&self.file).ok_or_else(|| {
-                format!("{} does not name an event; name it with --event", self.file.display())
+            None => event_of(&self.file).map(str::to_owned).ok_or_else(|| {
+                let file = self.file.display();
+                format!("cannot tell the event from the name of {file}: give it with --event, such as --event push")
             })?,
         };
-        let secret = self.secret.or_else(local_secret).ok_or(
+        let webhook_secret = self.secret.or_else(|| secret("WEBHOOK_SECRET").map(Into::into)).ok_or(
             "there is no webhook secret: give --secret, set WEBHOOK_SECRET, or put it into .dev.vars",
         )?;
         let delivery = self.delivery.unwrap_or_else(|| Uuid::new_v4().to_string());
@@ -90,45 +111,23 @@ impl Deliver {
             .header("Content-Type", content_type)
             .header(EVENT_HEADER, &event)
             .header(DELIVERY_HEADER, &delivery)
-            .header(SIGNATURE_HEADER, sign(&secret, body.as_bytes()))
+            .header(SIGNATURE_HEADER, sign(&webhook_secret, body.as_bytes()))
             .send(&body)
-            .map_err(|error| undelivered(&self.url, &error))?;
+            .map_err(|error| unanswered(&self.url, &error))?;
 
         let status = answer.status();
-        println!("{status}");
-        println!("{}", answer.body_mut().read_to_string()?.trim_end());
+        say(status);
+        say(answer.body_mut().read_to_string()?.trim_end());
         let failed = status.is_client_error() || status.is_server_error();
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
 
 /// The event that a file is named after: `push` for `push.tag.json`.
-fn event_of(file: &Path) -> Option<String> {
+fn event_of(file: &Path) -> Option<&str> {
     let name = file.file_name()?.to_str()?;
     let event = name.split('.').next()?;
-    let named = !event.is_empty() && event.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    named.then(|| event.to_owned())
-}
-
-fn local_secret() -> Option<SecretString> {
-    SECRET_FILES.iter().find_map(|file| {
-        let mut variables = dotenvy::from_filename_iter(file).ok()?.filter_map(Result::ok);
-        variables.find(|(name, _)| name == "WEBHOOK_SECRET").map(|(_, secret)| secret.into())
-    })
-}
-
-fn undelivered(url: &str, error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::ConnectionFailed | ureq::Error::Io(_) => {
-            format!(
-                "nothing answers at {url} ({error}); for the local gate, is `npm start` running?"
-            )
-        }
-        ureq::Error::Timeout(_) => {
-            format!("{url} did not answer within {} s, as long as GitHub waits", PATIENCE.as_secs())
-        }
-        _ => format!("cannot deliver to {url}: {error}"),
-    }
+    EVENTS.contains(&event).then_some(event)
 }
 
 #[cfg(test)]
@@ -137,11 +136,14 @@ mod tests {
 
     #[test]
     fn a_files_name_tells_its_event() {
-        let event = |file: &str| event_of(Path::new(file));
-        assert_eq!(event("fixtures/push.json").as_deref(), Some("push"));
-        assert_eq!(event("deployment.payload-null.json").as_deref(), Some("deployment"));
-        assert_eq!(event("/a/check_suite.completed.json").as_deref(), Some("check_suite"));
+        fn event(file: &str) -> Option<&str> {
+            event_of(Path::new(file))
+        }
+        assert_eq!(event("fixtures/push.json"), Some("push"));
+        assert_eq!(event("deployment.payload-null.json"), Some("deployment"));
+        assert_eq!(event("/a/check_suite.completed.json"), Some("check_suite"));
         assert_eq!(event("saved payload.json"), None);
+        assert_eq!(event("unlinked.json"), None);
         assert_eq!(event(".json"), None);
     }
 }

@@ -3,7 +3,9 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod dead_letters;
 mod deliver;
+mod local;
 
 use std::process::ExitCode;
 
@@ -20,11 +22,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Deliver(deliver::Deliver),
+    DeadLetters(dead_letters::DeadLetters),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Deliver(deliver) => deliver.run(),
+        Command::DeadLetters(dead_letters) => dead_letters.run(),
     };
     match result {
         Ok(exit_code) => exit_code,

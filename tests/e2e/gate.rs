@@ -15,8 +15,11 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::origin;
+
 pub const SECRET: &str = "the current webhook secret";
 pub const PREVIOUS: &str = "the previous webhook secret";
+pub const OPERATOR_TOKEN: &str = "the operator's token";
 pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// How long a gate may take to start, and a log line to appear, on a busy machine.
@@ -28,6 +31,8 @@ pub struct Setup {
     pub vars: Vec<(&'static str, String)>,
     /// Changes wrangler.toml.
     pub config: fn(&mut toml::Table),
+    /// Whether the ledger has its tables.
+    pub ledger: bool,
 }
 
 impl Setup {
@@ -38,9 +43,24 @@ impl Setup {
                 ("WEBHOOK_SECRET", SECRET.into()),
                 ("WEBHOOK_SECRET_PREVIOUS", PREVIOUS.into()),
                 ("ORIGIN_URL", origin_url.into()),
+                ("ORIGIN_SECRET", origin::SECRET.into()),
+                ("OPERATOR_TOKEN", OPERATOR_TOKEN.into()),
             ],
             config: |_| {},
+            ledger: true,
         }
+    }
+
+    /// With a variable set to another value.
+    pub fn var(mut self, name: &'static str, value: &str) -> Self {
+        self.vars.retain(|(present, _)| *present != name);
+        self.vars.push((name, value.to_owned()));
+        self
+    }
+
+    /// With the delays of production cut to what a test can wait for: a second each.
+    pub fn impatient(self) -> Self {
+        self.var("RETRY_FIRST_SECONDS", "1").var("RETRY_LONGEST_SECONDS", "1")
     }
 
     /// Both webhook secrets, and an origin that no test should reach.
@@ -68,11 +88,19 @@ impl Gate {
             std::fs::read_to_string(project.join("wrangler.toml")).unwrap().parse().unwrap();
         config.remove("build");
         config.insert("main".into(), worker.to_str().unwrap().into());
+        config["d1_databases"][0]
+            .as_table_mut()
+            .unwrap()
+            .insert("migrations_dir".into(), project.join("migrations").to_str().unwrap().into());
         (setup.config)(&mut config);
         std::fs::write(directory.path().join("wrangler.toml"), config.to_string()).unwrap();
         let vars: String =
             setup.vars.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
         std::fs::write(directory.path().join(".dev.vars"), vars).unwrap();
+
+        if setup.ledger {
+            apply_migrations(directory.path());
+        }
 
         let mut process = wrangler(directory.path())
             .args(["dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"])
@@ -128,10 +156,46 @@ impl Gate {
         ]);
     }
 
-    fn wrangler(&self, arguments: &[&str]) -> Output {
-        let output = wrangler(self.directory.path()).args(arguments).output().unwrap();
+    fn wrangler(&self, arguments: &[&str]) {
+        run(self.directory.path(), arguments);
+    }
+
+    /// Makes the ledger's tables.
+    pub fn make_ledger(&self) {
+        apply_migrations(self.directory.path());
+    }
+
+    /// Runs SQL in the ledger.
+    pub fn sql(&self, sql: &str) {
+        self.wrangler(&["d1", "execute", "LEDGER", "--local", "--command", sql]);
+    }
+
+    /// Runs the command-line tool's `dead-letters` against the gate, with `--json`.
+    pub fn dead_letters(&self, arguments: &[&str]) -> Value {
+        let output = self.run_dead_letters(&[arguments, &["--json"]].concat());
         assert!(output.status.success(), "{output:?}");
-        output
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs the command-line tool's `dead-letters` against the gate.
+    pub fn run_dead_letters(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_buildgate"))
+            .current_dir(PROJECT)
+            .env("OPERATOR_TOKEN", OPERATOR_TOKEN)
+            .arg("dead-letters")
+            .args(arguments)
+            .args(["--url", &self.url])
+            .output()
+            .unwrap()
+    }
+
+    /// Waits until the ledger holds `count` dead letters, and gives the list.
+    pub fn wait_for_dead_letters(&self, count: usize) -> Vec<Value> {
+        let list = || self.dead_letters(&["list"])["dead_letters"].as_array().unwrap().clone();
+        self.wait_until(|| list().len() >= count);
+        let letters = list();
+        assert_eq!(letters.len(), count, "{letters:?}");
+        letters
     }
 
     /// Everything that the gate and wrangler have printed so far.
@@ -199,6 +263,15 @@ fn wrangler(directory: &Path) -> Command {
     command
 }
 
+fn run(directory: &Path, arguments: &[&str]) {
+    let output = wrangler(directory).args(arguments).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn apply_migrations(directory: &Path) {
+    run(directory, &["d1", "migrations", "apply", "LEDGER", "--local"]);
+}
+
 fn collect(stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<String>>>) {
     let output = Arc::clone(output);
     thread::spawn(move || {
@@ -252,23 +325,32 @@ impl Delivery {
         self.headers.iter().find(|(name, _)| *name == "X-GitHub-Delivery").unwrap().1.clone()
     }
 
-    /// Sends it, with a Content-Length.
-    pub fn send(&self, gate: &Gate) -> Answer {
-        self.send_as(gate, true)
-    }
-
-    /// Sends it in chunks, so that no Content-Length tells the size.
-    pub fn send_chunked(&self, gate: &Gate) -> Answer {
-        self.send_as(gate, false)
-    }
-
-    fn send_as(&self, gate: &Gate, with_length: bool) -> Answer {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
+    /// A client, which keeps its connections.
+    pub fn agent() -> ureq::Agent {
+        ureq::Agent::config_builder()
             .http_status_as_error(false)
             .accept_encoding("")
             .timeout_global(Some(PATIENCE))
             .build()
-            .into();
+            .into()
+    }
+
+    /// Sends it, with a Content-Length.
+    pub fn send(&self, gate: &Gate) -> Answer {
+        self.send_by(&Self::agent(), gate)
+    }
+
+    /// Sends it by a client, with a Content-Length.
+    pub fn send_by(&self, agent: &ureq::Agent, gate: &Gate) -> Answer {
+        self.send_as(agent, gate, true)
+    }
+
+    /// Sends it in chunks, so that no Content-Length tells the size.
+    pub fn send_chunked(&self, gate: &Gate) -> Answer {
+        self.send_as(&Self::agent(), gate, false)
+    }
+
+    fn send_as(&self, agent: &ureq::Agent, gate: &Gate, with_length: bool) -> Answer {
         let mut request = ureq::http::Request::builder()
             .method(self.method)
             .uri(format!("{}{}", gate.url, self.path));

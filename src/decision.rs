@@ -1,7 +1,7 @@
 //! Whether an event starts a build, and if not, why. A pure function of the event and the policy:
 //! this table is what buildgate is for.
 
-use crate::event::{Deployment, Hook, Push};
+use crate::event::{Deployment, Event, Hook, Push};
 use crate::policy::{Policy, Trigger};
 
 /// The action of a deployment that was just made, the only one that builds.
@@ -9,16 +9,18 @@ const CREATED: &str = "created";
 /// The task of a deployment that asks for a build.
 const DEPLOY: &str = "deploy";
 
-/// What becomes of a push or a deployment.
+/// What becomes of an event.
 #[derive(Debug)]
 pub enum Decision<'a> {
     /// It is built.
     Build(Build<'a>),
     /// It is not.
     Ignore(Ignored),
+    /// It is a ping, and tells how its webhook is set up.
+    Pong(HookCheck),
 }
 
-/// An event that is to be built; only [`decide_push`] and [`decide_deployment`] say so.
+/// An event that is to be built; only [`decide`] says so.
 #[derive(Debug)]
 pub enum Build<'a> {
     /// The commit that a branch was pushed to.
@@ -93,8 +95,22 @@ pub enum EnabledBranches {
     Default(String),
 }
 
+/// Decides on an event under the policy of its repository ([`Event::governed_by`]). Where a policy would
+/// be needed and is not given, nothing is built.
+pub fn decide<'a>(event: &'a Event, policy: Option<&Policy>) -> Decision<'a> {
+    match (event, policy) {
+        (Event::Push(push), Some(policy)) => decide_push(push, policy),
+        (Event::Deployment(deployment), Some(policy)) => decide_deployment(deployment, policy),
+        (Event::Push(_) | Event::Deployment(_), None) => Decision::Ignore(Ignored::TriggerIsManual),
+        (Event::Ping(ping), policy) => {
+            Decision::Pong(check_hook(&ping.hook, policy.map(|policy| policy.trigger)))
+        }
+        (Event::Other(_), _) => Decision::Ignore(Ignored::EventNotUsed),
+    }
+}
+
 /// Decides on a push.
-pub fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
+fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
     let reference = push.reference.as_str();
     let branch = reference.strip_prefix("refs/heads/");
     let deleted = push.deleted || push.after.is_zero();
@@ -128,7 +144,7 @@ pub fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
 }
 
 /// Decides on a deployment.
-pub fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a> {
+fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a> {
     let deployment = &event.deployment;
     match policy.trigger {
         Trigger::Manual => return Decision::Ignore(Ignored::TriggerIsManual),
@@ -190,7 +206,7 @@ pub enum HookFault {
 
 /// Checks whether a webhook can work for its repository's trigger; for an organisation's or app's,
 /// which has no repository and so no trigger, whether it can work for any.
-pub fn check_hook(hook: &Hook, trigger: Option<Trigger>) -> HookCheck {
+fn check_hook(hook: &Hook, trigger: Option<Trigger>) -> HookCheck {
     let owner = match hook.kind.as_deref() {
         Some("Organization") => HookOwner::Organization,
         Some("App") => HookOwner::App,

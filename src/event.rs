@@ -220,6 +220,15 @@ impl Event {
             Self::Other(repository) => repository.as_ref(),
         }
     }
+
+    /// The repository whose policy decides on the event. None where no policy is needed: for the ping of
+    /// an organisation or app, and for an event that is not acted on.
+    pub fn governed_by(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Other(_) => None,
+            Self::Ping(_) | Self::Push(_) | Self::Deployment(_) => self.repository(),
+        }
+    }
 }
 
 fn from_json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Rejection> {

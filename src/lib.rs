@@ -41,7 +41,7 @@ use worker::{Context, Env, Method, Request, Response, event, worker_sys};
 use answer::{About, Queued, Rejection, Verdict};
 use build_request::{BuildRequest, rfc3339};
 use dead_letter::DeadLetter;
-use decision::{Decision, Ignored, check_hook, decide_deployment, decide_push};
+use decision::{Decision, decide};
 use edge::{HandoverSettings, Message};
 use event::Event;
 use handover::{Handover, HandoverLine, Step};
@@ -111,26 +111,15 @@ async fn receive(
     let event = Event::parse(&headers.event, &payload)?;
     about.repository = event.repository().cloned();
 
-    let decision = match &event {
-        Event::Push(push) => {
-            let policy = look_up(env, &push.repository.full_name, about).await?;
-            decide_push(push, &policy)
-        }
-        Event::Deployment(deployment) => {
-            let policy = look_up(env, &deployment.repository.full_name, about).await?;
-            decide_deployment(deployment, &policy)
-        }
-        Event::Ping(ping) => {
-            if let Some(repository) = &ping.repository {
-                look_up(env, &repository.full_name, about).await?;
-            }
-            return Ok(Verdict::Pong(check_hook(&ping.hook, about.trigger)));
-        }
-        Event::Other(_) => Decision::Ignore(Ignored::EventNotUsed),
+    let policy = match event.governed_by() {
+        Some(repository) => Some(look_up(env, repository).await?),
+        None => None,
     };
+    about.trigger = policy.as_ref().map(|policy| policy.trigger);
 
-    match decision {
+    match decide(&event, policy.as_ref()) {
         Decision::Ignore(why) => Ok(Verdict::Ignored(why)),
+        Decision::Pong(check) => Ok(Verdict::Pong(check)),
         Decision::Build(build) => {
             let build_request = BuildRequest::new(&build, &headers.delivery, received_at);
             let id = build_request.id().to_owned();
@@ -145,16 +134,10 @@ async fn receive(
 }
 
 /// Looks up the policy that the operator has set for a repository.
-async fn look_up(
-    env: &Env,
-    repository: &RepositoryName,
-    about: &mut About,
-) -> Result<Policy, Rejection> {
+async fn look_up(env: &Env, repository: &RepositoryName) -> Result<Policy, Rejection> {
     let keys = policy::keys(repository);
     let values = edge::read_policies(env, &keys).await?;
-    let policy = policy::most_exact(keys, values)?;
-    about.trigger = Some(policy.trigger);
-    Ok(policy)
+    policy::most_exact(keys, values)
 }
 
 /// Takes a batch of messages off a queue. Each message is decided by itself, so none holds up or

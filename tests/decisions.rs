@@ -2,8 +2,7 @@
 
 use buildgate::build_request::{BuildRequest, LARGEST_MESSAGE};
 use buildgate::decision::{
-    Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, check_hook,
-    decide_deployment, decide_push,
+    Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
 use buildgate::event::Event;
 use buildgate::policy::{Policy, Trigger};
@@ -32,16 +31,12 @@ fn parse(event: &str, payload: &Value) -> Event {
 }
 
 /// What becomes of an event: the build request's JSON, or why it was ignored.
-fn decide(event: &str, payload: &Value, policy: &str) -> Result<Value, Ignored> {
+fn judge(event: &str, payload: &Value, policy: &str) -> Result<Value, Ignored> {
     let policy = Policy::parse(policy).unwrap();
     let event = parse(event, payload);
-    let decision = match &event {
-        Event::Push(push) => decide_push(push, &policy),
-        Event::Deployment(deployment) => decide_deployment(deployment, &policy),
-        other => panic!("{other:?} is decided elsewhere"),
-    };
-    match decision {
+    match decide(&event, Some(&policy)) {
         Decision::Ignore(why) => Err(why),
+        Decision::Pong(check) => panic!("{check:?}"),
         Decision::Build(build) => {
             let message = BuildRequest::new(&build, DELIVERY, RECEIVED_AT).into_message().unwrap();
             assert!(message.len() <= LARGEST_MESSAGE, "{} bytes", message.len());
@@ -52,11 +47,11 @@ fn decide(event: &str, payload: &Value, policy: &str) -> Result<Value, Ignored> 
 }
 
 fn builds(event: &str, payload: &Value, policy: &str) -> String {
-    decide(event, payload, policy).unwrap()["id"].as_str().unwrap().to_owned()
+    judge(event, payload, policy).unwrap()["id"].as_str().unwrap().to_owned()
 }
 
 fn ignores(event: &str, payload: &Value, policy: &str) -> Ignored {
-    decide(event, payload, policy).unwrap_err()
+    judge(event, payload, policy).unwrap_err()
 }
 
 const PUSHES: [&str; 5] = ["push", "push.forced", "push.other-branch", "push.tag", "push.deleted"];
@@ -70,6 +65,28 @@ const DEPLOYMENTS: [&str; 8] = [
     "deployment.github-pages",
     "deployment.other-task",
 ];
+
+#[test]
+fn without_a_policy_nothing_is_built() {
+    for (event, name) in [("push", "push"), ("deployment", "deployment.created")] {
+        let event = parse(event, &fixture(name));
+        let decision = decide(&event, None);
+        assert!(matches!(decision, Decision::Ignore(Ignored::TriggerIsManual)), "{decision:?}");
+        assert!(event.governed_by().is_some());
+    }
+    assert!(parse("ping", &fixture("ping.organization")).governed_by().is_none());
+    assert!(parse("status", &fixture("status")).governed_by().is_none());
+}
+
+#[test]
+fn an_event_that_is_not_used_builds_under_no_trigger() {
+    let event = parse("status", &fixture("status"));
+    for trigger in Trigger::ALL {
+        let policy = Policy::parse(trigger.as_str()).unwrap();
+        let decision = decide(&event, Some(&policy));
+        assert!(matches!(decision, Decision::Ignore(Ignored::EventNotUsed)), "{decision:?}");
+    }
+}
 
 #[test]
 fn manual_builds_nothing() {
@@ -143,9 +160,9 @@ fn commit_builds_pushes_to_enabled_branches() {
     assert_eq!(ignores("push", &renamed, "commit"), not_default("main", "trunk"));
 
     // With a list, exactly that counts.
-    assert!(decide("push", &release, &only(&["release/*"])).is_ok());
-    assert!(decide("push", &release, &only(&["main", "release/1.4"])).is_ok());
-    assert!(decide("push", &push, &only(&["**"])).is_ok());
+    assert!(judge("push", &release, &only(&["release/*"])).is_ok());
+    assert!(judge("push", &release, &only(&["main", "release/1.4"])).is_ok());
+    assert!(judge("push", &push, &only(&["**"])).is_ok());
     assert_eq!(ignores("push", &push, &only(&["release/*"])), not_listed("main", &["release/*"]));
     assert_eq!(ignores("push", &push, &only(&["Main"])), not_listed("main", &["Main"]));
     assert_eq!(ignores("push", &push, &only(&[])), not_listed("main", &[]));
@@ -156,7 +173,7 @@ fn commit_builds_pushes_to_enabled_branches() {
         ignores("push", &deep, &only(&["*", "release/*"])),
         not_listed("release/1.4/fix", &["*", "release/*"])
     );
-    assert!(decide("push", &deep, &only(&["release/**"])).is_ok());
+    assert!(judge("push", &deep, &only(&["release/**"])).is_ok());
 }
 
 #[test]
@@ -227,9 +244,9 @@ fn deployment_builds_enabled_environments() {
     let pages = fixture("deployment.github-pages");
 
     assert_eq!(ignores("deployment", &pages, "deployment"), not_enabled("github-pages", None));
-    assert!(decide("deployment", &pages, &only(&["github-pages"])).is_ok());
-    assert!(decide("deployment", &production, &only(&["production"])).is_ok());
-    assert!(decide("deployment", &production, &only(&["staging", "Production"])).is_ok());
+    assert!(judge("deployment", &pages, &only(&["github-pages"])).is_ok());
+    assert!(judge("deployment", &production, &only(&["production"])).is_ok());
+    assert!(judge("deployment", &production, &only(&["staging", "Production"])).is_ok());
     assert_eq!(
         ignores("deployment", &staging, &only(&["production"])),
         not_enabled("staging", Some(&["production"]))
@@ -256,20 +273,20 @@ fn deployment_builds_enabled_refs() {
         enabled: EnabledBranches::Listed(vec!["main".into()]),
     };
 
-    assert!(decide("deployment", &release, "deployment").is_ok());
-    assert!(decide("deployment", &main, &only(&["main", "release/*"])).is_ok());
-    assert!(decide("deployment", &release, &only(&["main", "release/*"])).is_ok());
+    assert!(judge("deployment", &release, "deployment").is_ok());
+    assert!(judge("deployment", &main, &only(&["main", "release/*"])).is_ok());
+    assert!(judge("deployment", &release, &only(&["main", "release/*"])).is_ok());
     assert_eq!(ignores("deployment", &release, &only(&["main"])), not_enabled("release/1.4"));
     assert_eq!(ignores("deployment", &tag, &only(&["main"])), not_enabled("v1.4.0"));
-    assert!(decide("deployment", &tag, &only(&["v*"])).is_ok());
+    assert!(judge("deployment", &tag, &only(&["v*"])).is_ok());
     let full = changed("deployment.created", &[("/deployment/ref", json!("refs/heads/main"))]);
-    assert!(decide("deployment", &full, &only(&["main"])).is_ok());
+    assert!(judge("deployment", &full, &only(&["main"])).is_ok());
 }
 
 #[test]
 fn a_deployment_asks_for_exactly_its_own_commit() {
     assert_eq!(
-        decide("deployment", &fixture("deployment.created"), "deployment").unwrap(),
+        judge("deployment", &fixture("deployment.created"), "deployment").unwrap(),
         json!({
             "version": 1,
             "id": "deployment:1296269:145988746",
@@ -301,8 +318,7 @@ fn a_deployment_asks_for_exactly_its_own_commit() {
 fn a_push_asks_for_the_commit_that_it_left_behind() {
     let push = fixture("push.other-branch");
     let (before, after) = (push["before"].as_str().unwrap(), push["after"].as_str().unwrap());
-    let request =
-        decide("push", &push, r#"{"trigger":"commit","branches":["release/*"]}"#).unwrap();
+    let request = judge("push", &push, r#"{"trigger":"commit","branches":["release/*"]}"#).unwrap();
     assert_eq!(request["id"], format!("push:1296269:refs/heads/release/1.4:{before}:{after}"));
     assert_eq!(request["trigger"], "commit");
     assert_eq!(request["commit"], json!({"sha": after, "ref": "release/1.4"}));
@@ -315,7 +331,7 @@ fn a_deployments_payload_is_passed_on_to_the_letter() {
         ("deployment.payload-string", json!("recipe=Singularity;tag=1.4")),
         ("deployment.payload-null", Value::Null),
     ] {
-        let request = decide("deployment", &fixture(name), "deployment").unwrap();
+        let request = judge("deployment", &fixture(name), "deployment").unwrap();
         assert_eq!(request["deployment"].get("payload"), Some(&payload));
     }
     // Numbers too: no parser comes between.
@@ -323,13 +339,9 @@ fn a_deployments_payload_is_passed_on_to_the_letter() {
     let body = fixture("deployment.created")
         .to_string()
         .replace(r#""payload":{}"#, &format!(r#""payload":{numbers}"#));
-    let Event::Deployment(event) = Event::parse("deployment", body.as_bytes()).unwrap() else {
-        panic!("a deployment")
-    };
-    let Decision::Build(build) = decide_deployment(&event, &Policy::parse("deployment").unwrap())
-    else {
-        panic!("a build")
-    };
+    let event = Event::parse("deployment", body.as_bytes()).unwrap();
+    let policy = Policy::parse("deployment").unwrap();
+    let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
     let message = BuildRequest::new(&build, DELIVERY, RECEIVED_AT).into_message().unwrap();
     assert!(
         message.contains(&format!(r#""payload":{numbers},"payload_omitted":false"#)),
@@ -342,7 +354,7 @@ fn a_build_request_always_fits_in_a_queue_message() {
     let sized = |bytes: usize| {
         let payload =
             changed("deployment.created", &[("/deployment/payload", json!("x".repeat(bytes)))]);
-        decide("deployment", &payload, "deployment").unwrap()["deployment"].clone()
+        judge("deployment", &payload, "deployment").unwrap()["deployment"].clone()
     };
     let kept = sized(100_000);
     assert_eq!(
@@ -354,12 +366,12 @@ fn a_build_request_always_fits_in_a_queue_message() {
         assert_eq!((omitted.get("payload"), &omitted["payload_omitted"]), (None, &json!(true)));
     }
     // The largest payload that is kept leaves no byte unused.
-    let without = decide("deployment", &fixture("deployment.payload-null"), "deployment").unwrap();
+    let without = judge("deployment", &fixture("deployment.payload-null"), "deployment").unwrap();
     let overhead = without.to_string().len() - "null".len() + "\"\"".len();
     for (spare, omitted) in [(0, false), (1, true)] {
         let payload = "x".repeat(LARGEST_MESSAGE - overhead + spare);
         let event = changed("deployment.payload-null", &[("/deployment/payload", json!(payload))]);
-        let request = decide("deployment", &event, "deployment").unwrap();
+        let request = judge("deployment", &event, "deployment").unwrap();
         assert_eq!(request["deployment"]["payload_omitted"], omitted);
     }
 
@@ -377,20 +389,16 @@ fn a_build_request_always_fits_in_a_queue_message() {
             ("/repository/default_branch", worst),
         ],
     );
-    let request = decide("deployment", &event, "deployment").unwrap();
+    let request = judge("deployment", &event, "deployment").unwrap();
     assert_eq!(request["deployment"]["description"].as_str().unwrap().chars().count(), 1001);
     assert_eq!(request["deployment"]["payload_omitted"], true);
 }
 
 #[test]
 fn the_same_event_has_the_same_id_under_whichever_delivery() {
-    let event = fixture("deployment.created");
-    let Event::Deployment(deployment) = parse("deployment", &event) else { panic!("a deployment") };
-    let Decision::Build(build) =
-        decide_deployment(&deployment, &Policy::parse("deployment").unwrap())
-    else {
-        panic!("a build")
-    };
+    let event = parse("deployment", &fixture("deployment.created"));
+    let policy = Policy::parse("deployment").unwrap();
+    let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
     let first = BuildRequest::new(&build, DELIVERY, 0);
     let again = BuildRequest::new(&build, "00000000-0000-4000-8000-000000000000", RECEIVED_AT);
     assert_eq!(first.id(), again.id());
@@ -401,8 +409,11 @@ fn the_same_event_has_the_same_id_under_whichever_delivery() {
 #[test]
 fn a_ping_tells_whether_the_webhook_can_work() {
     let check = |name: &str, changes: &[(&str, Value)], trigger: Option<Trigger>| {
-        let Event::Ping(ping) = parse("ping", &changed(name, changes)) else { panic!("a ping") };
-        check_hook(&ping.hook, trigger)
+        let policy = trigger.map(|trigger| Policy::parse(trigger.as_str()).unwrap());
+        match decide(&parse("ping", &changed(name, changes)), policy.as_ref()) {
+            Decision::Pong(check) => check,
+            other => panic!("{other:?}"),
+        }
     };
     let repository =
         |faults: &[HookFault]| HookCheck { owner: HookOwner::Repository, faults: faults.to_vec() };

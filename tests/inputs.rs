@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use buildgate::answer::Rejection;
 use buildgate::build_request::BuildRequest;
-use buildgate::decision::{Decision, check_hook, decide_deployment, decide_push};
+use buildgate::decision::{Decision, decide};
 use buildgate::event::Event;
 use buildgate::policy::{InvalidPolicy, Policy, Trigger, keys, most_exact};
 use proptest::prelude::*;
@@ -226,15 +226,10 @@ fn only_a_build_request_of_this_version_is_read_back() {
         assert!(error.contains(part), "{message}: {error}");
     }
 
-    let Event::Deployment(event) =
-        Event::parse("deployment", fixture("deployment.created").to_string().as_bytes()).unwrap()
-    else {
-        panic!("a deployment")
-    };
-    let Decision::Build(build) = decide_deployment(&event, &Policy::parse("deployment").unwrap())
-    else {
-        panic!("a build")
-    };
+    let payload = fixture("deployment.created").to_string();
+    let event = Event::parse("deployment", payload.as_bytes()).unwrap();
+    let policy = Policy::parse("deployment").unwrap();
+    let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
     let message = BuildRequest::new(&build, "delivery", 0).into_message().unwrap();
     assert_eq!(BuildRequest::from_message(&message).unwrap().id(), "deployment:1296269:145988746");
     let next = message.replace("\"version\":1", "\"version\":2");
@@ -286,16 +281,7 @@ fn run(event: &str, payload: &[u8], policy: &str) {
     let policy = Policy::parse(policy);
     let Ok(event) = Event::parse(event, payload) else { return };
     let Ok(policy) = policy else { return };
-    let decision = match &event {
-        Event::Push(push) => decide_push(push, &policy),
-        Event::Deployment(deployment) => decide_deployment(deployment, &policy),
-        Event::Ping(ping) => {
-            check_hook(&ping.hook, Some(policy.trigger));
-            return;
-        }
-        Event::Other(_) => return,
-    };
-    if let Decision::Build(build) = decision {
+    if let Decision::Build(build) = decide(&event, Some(&policy)) {
         let message = BuildRequest::new(&build, "delivery", u64::MAX).into_message().unwrap();
         BuildRequest::from_message(&message).unwrap();
     }

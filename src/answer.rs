@@ -91,12 +91,20 @@ pub enum Rejection {
         /// What is wrong, with the field's name.
         problem: String,
     },
+    /// The delivery came by one repository's own route and is about another one, or about none.
+    RepositoryMismatch {
+        /// The route's repository.
+        route: RepositoryName,
+    },
     /// There is no policy for the repository.
     RepositoryNotLinked,
     /// There is no such route.
     NotFound,
     /// The route takes other methods.
-    MethodNotAllowed,
+    MethodNotAllowed {
+        /// These.
+        allow: &'static str,
+    },
     /// The body has more than [`LARGEST_BODY`] bytes.
     PayloadTooLarge,
     /// The body is neither JSON nor a form.
@@ -142,6 +150,8 @@ pub enum Outcome {
 /// What is known of a delivery; it grows as the delivery is read.
 #[derive(Debug, Default)]
 pub struct About {
+    /// The URL that the gate is reached at, without a path.
+    pub gate: String,
     /// Whether the gate runs on the operator's own machine, in the local simulator.
     pub local: bool,
     /// `X-GitHub-Delivery`
@@ -185,9 +195,10 @@ impl Verdict {
                 Rejection::MissingSignature { .. } => (Rej, "missing-signature", 401),
                 Rejection::IllFormedSignature { .. } => (Rej, "bad-signature", 401),
                 Rejection::BadSignature => (Rej, "bad-signature", 401),
+                Rejection::RepositoryMismatch { .. } => (Rej, "repository-mismatch", 403),
                 Rejection::RepositoryNotLinked => (Rej, "repository-not-linked", 404),
                 Rejection::NotFound => (Rej, "not-found", 404),
-                Rejection::MethodNotAllowed => (Rej, "method-not-allowed", 405),
+                Rejection::MethodNotAllowed { .. } => (Rej, "method-not-allowed", 405),
                 Rejection::PayloadTooLarge => (Rej, "payload-too-large", 413),
                 Rejection::UnsupportedContentType { .. } => (Rej, "unsupported-content-type", 415),
                 Rejection::NotConfigured => (Rej, "not-configured", 500),
@@ -435,21 +446,33 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
             "The payload cannot be used: {problem}. GitHub sends a JSON object of the event's shape; \
              if this delivery came from GitHub, tell the operator of the build service."
         ),
-        Rejection::RepositoryNotLinked => {
-            let place = if about.local { "--local" } else { "--remote" };
-            format!(
-                "{repository} is not linked to the build service, so nothing is built. Its operator \
-                 links it with `npx wrangler kv key put {place} --binding REPO_TRIGGERS {repository} \
-                 deployment` (or with `commit` or `manual` as the last word). The link is seen within 60 \
-                 seconds; then redeliver."
-            )
-        }
-        Rejection::NotFound => {
-            "There is nothing at this path. Webhooks are received at /: set the \
-             webhook's Payload URL to https://, the host's name and a slash."
-                .to_owned()
-        }
-        Rejection::MethodNotAllowed => {
+        Rejection::RepositoryMismatch { route } => match &about.repository {
+            Some(repository) => format!(
+                "This webhook's Payload URL and secret are those of {route}, but the delivery is about \
+                 {repository}. If {route} was renamed or transferred, set the Payload URL to \
+                 {gate}/{repository}, and ask the operator of the build service for the new secret, which \
+                 `cargo run -- secret {repository}` prints, and to link the new name with `{link}`.",
+                gate = about.gate,
+                link = link_command(about)
+            ),
+            None => format!(
+                "This webhook's Payload URL is that of {route}, but the delivery names no repository. An \
+                 organization's or app's webhook belongs at {gate}/, with the operator's own secret.",
+                gate = about.gate
+            ),
+        },
+        Rejection::RepositoryNotLinked => format!(
+            "{repository} is not linked to the build service, so nothing is built. Its operator links it \
+             with `{}` (or with `commit` or `manual` as the last word). The link is seen within 60 \
+             seconds; then redeliver.",
+            link_command(about)
+        ),
+        Rejection::NotFound => format!(
+            "There is nothing at this path. Set the webhook's Payload URL to {gate}/, or to the \
+             repository's own: {gate}/ and its full name, such as octocat/Hello-World.",
+            gate = about.gate
+        ),
+        Rejection::MethodNotAllowed { .. } => {
             "Use POST to deliver a webhook, or GET to see what this is.".to_owned()
         }
         Rejection::PayloadTooLarge => format!(
@@ -487,6 +510,13 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
              minute, then redeliver."
         ),
     }
+}
+
+/// The command that links the repository, for the place where the gate runs.
+fn link_command(about: &About) -> String {
+    let place = if about.local { "--local" } else { "--remote" };
+    let repository = Name(about);
+    format!("npx wrangler kv key put {place} --binding REPO_TRIGGERS {repository} deployment")
 }
 
 /// The repository's name, or what stands for it where there is none.

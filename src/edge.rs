@@ -40,6 +40,13 @@ pub fn is_local(request: &Request) -> bool {
     host.is_some_and(|host| is_loopback(host.host()))
 }
 
+/// The URL that the gate is reached at, without a path.
+pub fn gate_url(request: &Request) -> String {
+    let url = request.inner().url();
+    let path = url.match_indices('/').nth(2).map_or(url.len(), |(path, _)| path);
+    url.get(..path).unwrap_or_default().to_owned()
+}
+
 /// A header's value.
 pub fn header(request: &Request, name: &str) -> Option<String> {
     request.headers().get(name).ok().flatten()
@@ -99,8 +106,8 @@ pub fn respond(verdict: &Verdict, about: &About) -> worker::Result<Response> {
     let (_, _, status) = verdict.codes();
     let headers = Headers::new();
     headers.set("Content-Type", "application/json")?;
-    if let Verdict::Rejected(Rejection::MethodNotAllowed) = verdict {
-        headers.set("Allow", "GET, HEAD, POST")?;
+    if let Verdict::Rejected(Rejection::MethodNotAllowed { allow }) = verdict {
+        headers.set("Allow", allow)?;
     }
     let mut body = verdict.body(about)?;
     body.push('\n');

@@ -46,10 +46,10 @@ use edge::{HandoverSettings, Message};
 use event::Event;
 use handover::{Handover, HandoverLine, Step};
 use log::DeliveryLine;
-use operator::{Dropped, OperatorLine, OperatorToken, Redriven, Refusal, Route, json};
+use operator::{Dropped, OperatorLine, OperatorToken, Redriven, Refusal, json};
 use policy::Policy;
 use repository::RepositoryName;
-use webhook::{ContentType, WebhookHeaders};
+use webhook::{ContentType, Route, WebhookHeaders};
 
 /// What `GET /` answers.
 const ABOUT_BUILDGATE: &str = concat!(
@@ -77,12 +77,19 @@ async fn fetch(mut request: Request, env: Env, _ctx: Context) -> worker::Result<
         return operate(&request, &env, &token).await;
     }
     let started = edge::now();
-    let mut about = About { local: edge::is_local(&request), ..About::default() };
-    let verdict = match (request.path().as_str(), request.method()) {
-        ("/", Method::Get | Method::Head) => return Response::ok(ABOUT_BUILDGATE),
-        ("/", Method::Post) => receive(&mut request, &env, started, &mut about).await,
-        ("/", _) => Err(Rejection::MethodNotAllowed),
-        _ => Err(Rejection::NotFound),
+    let mut about = About {
+        gate: edge::gate_url(&request),
+        local: edge::is_local(&request),
+        ..About::default()
+    };
+    let verdict = match (Route::parse(&request.path()), request.method()) {
+        (Some(Route::Shared), Method::Get | Method::Head) => return Response::ok(ABOUT_BUILDGATE),
+        (Some(route), Method::Post) => {
+            receive(&mut request, &env, &route, started, &mut about).await
+        }
+        (Some(Route::Shared), _) => Err(Rejection::MethodNotAllowed { allow: "GET, HEAD, POST" }),
+        (Some(Route::Repository(_)), _) => Err(Rejection::MethodNotAllowed { allow: "POST" }),
+        (None, _) => Err(Rejection::NotFound),
     }
     .unwrap_or_else(Verdict::Rejected);
 
@@ -94,6 +101,7 @@ async fn fetch(mut request: Request, env: Env, _ctx: Context) -> worker::Result<
 async fn receive(
     request: &mut Request,
     env: &Env,
+    route: &Route,
     received_at: u64,
     about: &mut About,
 ) -> Result<Verdict, Rejection> {
@@ -102,14 +110,18 @@ async fn receive(
     about.event = Some(headers.event.clone());
 
     let body = edge::read_body(request).await?;
-    let body = edge::webhook_secrets(env)?
-        .verify(body, &headers.signature)
-        .map_err(|_| Rejection::BadSignature)?;
+    let secrets = edge::webhook_secrets(env)?;
+    let secrets = match route {
+        Route::Shared => secrets,
+        Route::Repository(repository) => secrets.for_repository(repository),
+    };
+    let body = secrets.verify(body, &headers.signature).map_err(|_| Rejection::BadSignature)?;
     about.secret = Some(body.secret_used());
 
     let payload = ContentType::read(edge::header(request, "Content-Type"))?.payload(&body)?;
     let event = Event::parse(&headers.event, &payload)?;
     about.repository = event.repository().cloned();
+    route.admits(event.repository())?;
 
     let policy = match event.governed_by() {
         Some(repository) => Some(look_up(env, repository).await?),
@@ -204,7 +216,7 @@ async fn hand_over(message: Message, env: &Env, settings: &HandoverSettings, giv
 async fn operate(request: &Request, env: &Env, token: &OperatorToken) -> worker::Result<Response> {
     let (method, path) = (request.method(), request.path());
     let result = if token.admits(edge::header(request, "Authorization").as_deref()) {
-        match Route::parse(method.as_ref(), &path, edge::query(request).as_deref()) {
+        match operator::Route::parse(method.as_ref(), &path, edge::query(request).as_deref()) {
             Ok(route) => perform(route, env).await,
             Err(refusal) => Err(refusal),
         }
@@ -216,16 +228,18 @@ async fn operate(request: &Request, env: &Env, token: &OperatorToken) -> worker:
 }
 
 /// Does what the operator asks for, and gives the answer's JSON.
-async fn perform(route: Route, env: &Env) -> Result<String, Refusal> {
+async fn perform(route: operator::Route, env: &Env) -> Result<String, Refusal> {
     let unavailable = |error: worker::Error| Refusal::LedgerUnavailable(error.to_string());
     let find = async |id: u64| {
         let letter = ledger::find(env, id).await.map_err(unavailable)?;
         letter.ok_or_else(|| Refusal::NoSuchLetter(id.to_string()))
     };
     match route {
-        Route::List { after } => json(&ledger::list(env, after).await.map_err(unavailable)?),
-        Route::Show(id) => json(&find(id).await?),
-        Route::Redrive(id) => {
+        operator::Route::List { after } => {
+            json(&ledger::list(env, after).await.map_err(unavailable)?)
+        }
+        operator::Route::Show(id) => json(&find(id).await?),
+        operator::Route::Redrive(id) => {
             let letter = find(id).await?;
             edge::enqueue(env, &letter.message)
                 .await
@@ -236,7 +250,7 @@ async fn perform(route: Route, env: &Env) -> Result<String, Refusal> {
                 .map_err(|error| Refusal::NotMarked(error.to_string()))?;
             json(&Redriven { redriven: id, build: letter.summary.build })
         }
-        Route::Drop(id) => match ledger::drop(env, id).await.map_err(unavailable)? {
+        operator::Route::Drop(id) => match ledger::drop(env, id).await.map_err(unavailable)? {
             true => json(&Dropped { dropped: id }),
             false => Err(Refusal::NoSuchLetter(id.to_string())),
         },

@@ -7,8 +7,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
+use crate::repository::RepositoryName;
+
 /// The header that carries the signature. `X-Hub-Signature` (SHA-1) is never looked at.
 pub const SIGNATURE_HEADER: &str = "X-Hub-Signature-256";
+
+/// What a repository's secret is derived with. No body that GitHub signs begins like this, so no signature
+/// of GitHub's is ever a repository's secret.
+pub const DERIVATION_LABEL: &str = "buildgate/webhook-secret/v1:";
 
 /// A well-formed `X-Hub-Signature-256`, not yet compared with anything.
 pub struct Signature([u8; 32]);
@@ -81,6 +87,14 @@ impl WebhookSecrets {
         })
     }
 
+    /// The secrets of one repository, derived from these.
+    pub fn for_repository(&self, repository: &RepositoryName) -> Self {
+        Self {
+            current: derive(&self.current, repository),
+            previous: self.previous.as_ref().map(|previous| derive(previous, repository)),
+        }
+    }
+
     /// Compares the HMAC-SHA256 of `body` with `signature`, in constant time, under the current
     /// secret and then under the previous one.
     pub fn verify(
@@ -99,6 +113,14 @@ impl WebhookSecrets {
         };
         Ok(VerifiedBody { bytes: body, secret_used })
     }
+}
+
+/// Derives the secret of one repository from the operator's: the HMAC-SHA256, in hexadecimal digits, of
+/// [`DERIVATION_LABEL`] and the repository's name in lower case. Whoever knows it can forge deliveries of
+/// that repository and of no other; nothing secret needs to be stored anywhere.
+pub fn derive(secret: &SecretString, repository: &RepositoryName) -> SecretString {
+    let named = format!("{DERIVATION_LABEL}{}", repository.as_lower());
+    hex::encode(mac(secret, named.as_bytes()).finalize().into_bytes()).into()
 }
 
 /// Signs `body` as GitHub does: the value of `X-Hub-Signature-256`.
@@ -191,6 +213,38 @@ mod tests {
             format!("{SIGNATURE}, {SIGNATURE}"),
         ] {
             assert!(Signature::parse(&ill_formed).is_none(), "{ill_formed}");
+        }
+    }
+
+    // The README publishes these, so that other tools can derive the same.
+    const DERIVED: [(&str, &str); 3] = [
+        ("octocat/Hello-World", "4e4e2d78bda2dae003357f802eea03fe9941d71649e93c30bde77bb13bf8404a"),
+        ("octocat/hello-world", "4e4e2d78bda2dae003357f802eea03fe9941d71649e93c30bde77bb13bf8404a"),
+        ("octocat/Spoon-Knife", "44949fc78b6c6c5656d9d883026ce9ab116cce23558da5596da9be071cf65bde"),
+    ];
+
+    #[test]
+    fn a_repositorys_secret_is_derived_as_published() {
+        for (repository, derived) in DERIVED {
+            let secret = derive(&SECRET.to_owned().into(), &repository.parse().unwrap());
+            assert_eq!(secret.expose_secret(), derived, "{repository}");
+        }
+    }
+
+    #[test]
+    fn a_repositorys_secret_verifies_that_repositorys_deliveries_only() {
+        let secrets = secrets("new", Some(SECRET));
+        let one: RepositoryName = "octocat/Hello-World".parse().unwrap();
+        let other = secrets.for_repository(&"octocat/Spoon-Knife".parse().unwrap());
+        let current = sign(&derive(&"new".to_owned().into(), &one), BODY);
+        let previous = sign(&derive(&SECRET.to_owned().into(), &one), BODY);
+        let ones = secrets.for_repository(&one);
+        assert_eq!(verify(&ones, BODY, &current), Ok(SecretUsed::Current));
+        assert_eq!(verify(&ones, BODY, &previous), Ok(SecretUsed::Previous));
+        assert_eq!(verify(&ones, BODY, SIGNATURE), Err(BadSignature));
+        for secrets in [&other, &secrets] {
+            assert_eq!(verify(secrets, BODY, &current), Err(BadSignature));
+            assert_eq!(verify(secrets, BODY, &previous), Err(BadSignature));
         }
     }
 

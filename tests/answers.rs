@@ -9,6 +9,7 @@ use serde_json::Value;
 /// All that there is to know of a verified delivery.
 fn verified(event: &str, trigger: Option<Trigger>) -> About {
     About {
+        gate: "https://gate.example".into(),
         local: false,
         delivery: Some("72d3162e-cc78-11e3-81ab-4c9367dc0958".into()),
         event: Some(event.into()),
@@ -255,6 +256,18 @@ fn table() -> Vec<Row> {
             vec!["does not match", "Settings > Webhooks > Edit > Secret"],
         ),
         (
+            rejected(Rejection::RepositoryMismatch { route: "octocat/Old-Name".parse().unwrap() }),
+            "push",
+            None,
+            (403, Rej, "repository-mismatch"),
+            vec![
+                "octocat/Old-Name was renamed or transferred",
+                "set the Payload URL to https://gate.example/octocat/Hello-World",
+                "`cargo run -- secret octocat/Hello-World`",
+                "`npx wrangler kv key put --remote --binding REPO_TRIGGERS octocat/Hello-World deployment`",
+            ],
+        ),
+        (
             rejected(Rejection::RepositoryNotLinked),
             "push",
             None,
@@ -269,10 +282,10 @@ fn table() -> Vec<Row> {
             "push",
             None,
             (404, Rej, "not-found"),
-            vec!["received at /"],
+            vec!["Payload URL to https://gate.example/"],
         ),
         (
-            rejected(Rejection::MethodNotAllowed),
+            rejected(Rejection::MethodNotAllowed { allow: "POST" }),
             "push",
             None,
             (405, Rej, "method-not-allowed"),

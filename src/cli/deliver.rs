@@ -1,8 +1,7 @@
 //! `deliver`: signs a saved payload as GitHub does and posts it to a gate.
 
 use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,28 +11,7 @@ use clap::Args;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::local::{say, secret, unanswered};
-
-/// The events that a file's name is trusted to tell
-/// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads>); any other needs `--event`.
-const EVENTS: [&str; 16] = [
-    "check_run",
-    "check_suite",
-    "create",
-    "delete",
-    "deployment",
-    "deployment_status",
-    "issues",
-    "page_build",
-    "ping",
-    "pull_request",
-    "push",
-    "release",
-    "repository",
-    "status",
-    "workflow_job",
-    "workflow_run",
-];
+use crate::local::{event_of, read, say, secret, unanswered};
 
 /// How long GitHub waits for an answer
 /// (<https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks#respond-within-10-seconds>).
@@ -77,15 +55,8 @@ pub struct Deliver {
 impl Deliver {
     /// Delivers, and tells how the gate answered.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let payload = fs::read_to_string(&self.file)
-            .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
-        let event = match self.event {
-            Some(event) => event,
-            None => event_of(&self.file).map(str::to_owned).ok_or_else(|| {
-                let file = self.file.display();
-                format!("cannot tell the event from the name of {file}: give it with --event, such as --event push")
-            })?,
-        };
+        let payload = read(&self.file)?;
+        let event = event_of(&self.file, self.event)?;
         let webhook_secret = self.secret.or_else(|| secret("WEBHOOK_SECRET").map(Into::into)).ok_or(
             "there is no webhook secret: give --secret, set WEBHOOK_SECRET, or put it into .dev.vars",
         )?;
@@ -120,30 +91,5 @@ impl Deliver {
         say(answer.body_mut().read_to_string()?.trim_end());
         let failed = status.is_client_error() || status.is_server_error();
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-    }
-}
-
-/// The event that a file is named after: `push` for `push.tag.json`.
-fn event_of(file: &Path) -> Option<&str> {
-    let name = file.file_name()?.to_str()?;
-    let event = name.split('.').next()?;
-    EVENTS.contains(&event).then_some(event)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_files_name_tells_its_event() {
-        fn event(file: &str) -> Option<&str> {
-            event_of(Path::new(file))
-        }
-        assert_eq!(event("fixtures/push.json"), Some("push"));
-        assert_eq!(event("deployment.payload-null.json"), Some("deployment"));
-        assert_eq!(event("/a/check_suite.completed.json"), Some("check_suite"));
-        assert_eq!(event("saved payload.json"), None);
-        assert_eq!(event("unlinked.json"), None);
-        assert_eq!(event(".json"), None);
     }
 }

@@ -5,7 +5,9 @@
 
 mod dead_letters;
 mod deliver;
+mod explain;
 mod local;
+mod secret;
 
 use std::process::ExitCode;
 
@@ -23,12 +25,16 @@ struct Arguments {
 enum Command {
     Deliver(deliver::Deliver),
     DeadLetters(dead_letters::DeadLetters),
+    Explain(explain::Explain),
+    Secret(secret::Secret),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Deliver(deliver) => deliver.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Secret(secret) => secret.run(),
     };
     match result {
         Ok(exit_code) => exit_code,

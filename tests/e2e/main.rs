@@ -5,6 +5,7 @@ mod dead_letters;
 mod gate;
 mod handover;
 mod origin;
+mod secrets;
 mod soak;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,17 @@ const TABLE: [(&str, [(u16, &str); 3]); 19] = {
     ]
 };
 
+/// What `explain` says of a fixture.
+fn explain(name: &str, policy: &str, delivery: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
+        .current_dir(PROJECT)
+        .args(["explain", &format!("fixtures/{name}.json"), "--policy", policy])
+        .args(["--delivery", delivery, "--json"])
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
 #[test]
 fn the_table_has_every_fixture() {
     let mut files: Vec<String> = std::fs::read_dir(format!("{PROJECT}/fixtures"))
@@ -71,6 +83,7 @@ fn each_fixture_under_each_trigger_in_both_content_types() {
     let origin = Origin::start();
     let gate = Gate::start(&Setup::with_origin(&origin.url));
     let mut queued = BTreeMap::new();
+    let mut explanations = BTreeMap::new();
     for (column, trigger) in ["commit", "deployment", "manual"].into_iter().enumerate() {
         gate.set(&[("octocat/Hello-World", trigger)]);
         for (name, expected) in TABLE {
@@ -98,7 +111,15 @@ fn each_fixture_under_each_trigger_in_both_content_types() {
                 assert_eq!((&line["status"], &line["secret"]), (&json!(status), &json!("current")));
                 assert!(line["ms"].is_u64(), "{line}");
 
+                // `explain` says the same, offline.
+                let explained = explain(name, trigger, &delivery.guid());
+                for (field, value) in answer.as_object().unwrap() {
+                    assert_eq!(&explained[field], value, "{field} of {name} under {trigger}");
+                }
+                assert_eq!(explained.get("build_request").is_some(), status == 202);
+
                 if answer["outcome"] == "queued" {
+                    explanations.insert(delivery.guid(), explained["build_request"].clone());
                     queued.insert(delivery.guid(), (name, answer["build"].clone()));
                 } else {
                     assert_eq!(answer.get("build"), None);
@@ -115,6 +136,9 @@ fn each_fixture_under_each_trigger_in_both_content_types() {
         assert_eq!(request.headers["content-type"], "application/json");
         assert_eq!(request.headers["webhook-id"], request.body["id"].as_str().unwrap());
         let request = request.body;
+        let mut explained = explanations[request["delivery"].as_str().unwrap()].clone();
+        explained["received_at"] = request["received_at"].clone();
+        assert_eq!(explained, request);
         let delivery = request["delivery"].as_str().unwrap();
         let (name, build) =
             queued.remove(delivery).unwrap_or_else(|| panic!("not queued: {request}"));

@@ -1,0 +1,87 @@
+//! A secret of its own for each repository: it opens that repository's route and no other.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::gate::{Delivery, Gate, PREVIOUS, PROJECT, SECRET, Setup, fixture};
+
+/// The secret that `secret` prints for a repository.
+fn secret(repository: &str, webhook_secret: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
+        .current_dir(PROJECT)
+        .env("WEBHOOK_SECRET", webhook_secret)
+        .args(["secret", repository])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// A push to `repository`, sent to `path` and signed with `secret`.
+fn push(repository: &str, path: &'static str, secret: &str) -> Delivery {
+    let body = fixture("push").replace("octocat/Hello-World", repository);
+    Delivery { path, ..Delivery::signed("push", "application/json", body.into(), secret) }
+}
+
+#[test]
+fn a_repositorys_secret_opens_its_own_route_only() {
+    let gate = Gate::start(&Setup::without_origin());
+    gate.set(&[("octocat/*", "deployment")]);
+    let hello = secret("octocat/Hello-World", SECRET);
+    let spoon = secret("octocat/Spoon-Knife", SECRET);
+    assert_eq!(hello.len(), 64);
+    assert_eq!(hello, secret("Octocat/hello-world", SECRET));
+    assert_ne!(hello, spoon);
+    let (own, other) = ("octocat/Hello-World", "octocat/Spoon-Knife");
+    let previous = secret(own, PREVIOUS);
+    for (repository, path, secret, status, code) in [
+        (own, own, &*hello, 200, "trigger-is-deployment"),
+        (own, "OCTOCAT/hello-world", &*hello, 200, "trigger-is-deployment"),
+        ("Octocat/HELLO-World", own, &*hello, 200, "trigger-is-deployment"),
+        (own, "octocat/Hello-World/", &*hello, 200, "trigger-is-deployment"),
+        (own, own, &*previous, 200, "trigger-is-deployment"),
+        // Another repository's secret, the operator's own, and this one where it does not belong.
+        (own, own, &*spoon, 401, "bad-signature"),
+        (own, own, SECRET, 401, "bad-signature"),
+        (own, own, PREVIOUS, 401, "bad-signature"),
+        (own, "", &*hello, 401, "bad-signature"),
+        (other, other, &*hello, 401, "bad-signature"),
+        // The right secret for the route, and another repository's event.
+        (other, own, &*hello, 403, "repository-mismatch"),
+        ("octocat/Renamed", own, &*hello, 403, "repository-mismatch"),
+    ] {
+        let answer = push(repository, path, secret).send(&gate);
+        assert_eq!(answer.code(), (status, code.to_owned()), "{repository} at {path}: {answer:?}");
+    }
+
+    let delivery = push(own, own, &previous);
+    delivery.send(&gate);
+    assert_eq!(gate.delivery_line(&delivery.guid())["secret"], "previous");
+
+    let answer = push("octocat/Renamed", own, &hello).send(&gate).json();
+    let message = answer["message"].as_str().unwrap();
+    for part in [
+        format!("{}octocat/Renamed,", gate.url),
+        "`cargo run -- secret octocat/Renamed`".to_owned(),
+        "`npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/Renamed deployment`"
+            .to_owned(),
+    ] {
+        assert!(message.contains(&part), "{part} is not in: {message}");
+    }
+
+    // An event that names no repository belongs to none.
+    let ping =
+        Delivery::signed("ping", "application/json", fixture("ping.organization").into(), &hello);
+    let answer = Delivery { path: own, ..ping }.send(&gate);
+    assert_eq!(answer.code(), (403, "repository-mismatch".to_owned()));
+    assert_eq!(answer.json()["repository"], Value::Null);
+
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+        let answer = Delivery { method, ..push(own, own, &hello) }.send(&gate);
+        assert_eq!((answer.status, answer.allow.as_deref()), (405, Some("POST")), "{method}");
+    }
+    for secret in [&hello, &spoon, &previous] {
+        assert!(!gate.output().contains(secret.as_str()));
+    }
+}

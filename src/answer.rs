@@ -449,11 +449,11 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
         Rejection::RepositoryMismatch { route } => match &about.repository {
             Some(repository) => format!(
                 "This webhook's Payload URL and secret are those of {route}, but the delivery is about \
-                 {repository}. If {route} was renamed or transferred, set the Payload URL to \
-                 {gate}/{repository}, and ask the operator of the build service for the new secret, which \
-                 `cargo run -- secret {repository}` prints, and to link the new name with `{link}`.",
+                 {repository}. If {route} was renamed or transferred, ask the operator of the build \
+                 service to link it under its new name: `cargo run -- link {repository} --trigger \
+                 deployment --url {gate}{place}` (or with the trigger that it had).",
                 gate = about.gate,
-                link = link_command(about)
+                place = if about.local { " --local" } else { "" }
             ),
             None => format!(
                 "This webhook's Payload URL is that of {route}, but the delivery names no repository. An \
@@ -461,12 +461,15 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
                 gate = about.gate
             ),
         },
-        Rejection::RepositoryNotLinked => format!(
-            "{repository} is not linked to the build service, so nothing is built. Its operator links it \
-             with `{}` (or with `commit` or `manual` as the last word). The link is seen within 60 \
-             seconds; then redeliver.",
-            link_command(about)
-        ),
+        Rejection::RepositoryNotLinked => {
+            let place = if about.local { "--local" } else { "--remote" };
+            format!(
+                "{repository} is not linked to the build service, so nothing is built. Its operator \
+                 links it with `npx wrangler kv key put {place} --binding REPO_TRIGGERS {repository} \
+                 deployment` (or with `commit` or `manual` as the last word). The link is seen within \
+                 60 seconds; then redeliver."
+            )
+        }
         Rejection::NotFound => format!(
             "There is nothing at this path. Set the webhook's Payload URL to {gate}/, or to the \
              repository's own: {gate}/ and its full name, such as octocat/Hello-World.",
@@ -510,13 +513,6 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
              minute, then redeliver."
         ),
     }
-}
-
-/// The command that links the repository, for the place where the gate runs.
-fn link_command(about: &About) -> String {
-    let place = if about.local { "--local" } else { "--remote" };
-    let repository = Name(about);
-    format!("npx wrangler kv key put {place} --binding REPO_TRIGGERS {repository} deployment")
 }
 
 /// The repository's name, or what stands for it where there is none.

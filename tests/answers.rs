@@ -262,9 +262,7 @@ fn table() -> Vec<Row> {
             (403, Rej, "repository-mismatch"),
             vec![
                 "octocat/Old-Name was renamed or transferred",
-                "set the Payload URL to https://gate.example/octocat/Hello-World",
-                "`cargo run -- secret octocat/Hello-World`",
-                "`npx wrangler kv key put --remote --binding REPO_TRIGGERS octocat/Hello-World deployment`",
+                "`cargo run -- link octocat/Hello-World --trigger deployment --url https://gate.example`",
             ],
         ),
         (

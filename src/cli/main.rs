@@ -3,11 +3,15 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod check;
 mod dead_letters;
 mod deliver;
 mod explain;
+mod github;
+mod link;
 mod local;
 mod secret;
+mod triggers;
 
 use std::process::ExitCode;
 
@@ -23,6 +27,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Link(Box<link::Link>),
+    Unlink(Box<link::Unlink>),
+    Check(Box<check::Check>),
     Deliver(deliver::Deliver),
     DeadLetters(dead_letters::DeadLetters),
     Explain(explain::Explain),
@@ -31,6 +38,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Link(link) => link.run(),
+        Command::Unlink(unlink) => unlink.run(),
+        Command::Check(check) => check.run(),
         Command::Deliver(deliver) => deliver.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
         Command::Explain(explain) => explain.run(),

@@ -122,6 +122,11 @@ impl Gate {
         gate
     }
 
+    /// Its wrangler.toml.
+    pub fn config(&self) -> PathBuf {
+        self.directory.path().join("wrangler.toml")
+    }
+
     /// Sets policies as an operator does.
     pub fn set(&self, policies: &[(&str, &str)]) {
         for (key, value) in policies {
@@ -247,13 +252,10 @@ impl Drop for Gate {
 
 /// wrangler, to be run in a gate's directory.
 fn wrangler(directory: &Path) -> Command {
-    let binaries = PathBuf::from(PROJECT).join("node_modules/.bin");
-    // Node for wrangler is among the project's packages: it comes before any other.
-    let path = std::env::var("PATH").unwrap();
-    let mut command = Command::new(binaries.join("wrangler"));
+    let mut command = Command::new(PathBuf::from(PROJECT).join("node_modules/.bin/wrangler"));
     command
         .current_dir(directory)
-        .env("PATH", format!("{}:{path}", binaries.display()))
+        .env("PATH", path_with_node())
         .env("NO_COLOR", "1")
         .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
         .env("WRANGLER_SEND_METRICS", "false")
@@ -261,6 +263,11 @@ fn wrangler(directory: &Path) -> Command {
         .env("WRANGLER_LOG_PATH", directory.join("logs"))
         .env_remove("WEBHOOK_SECRET");
     command
+}
+
+/// The PATH, with Node for wrangler first: it is among the project's packages.
+pub fn path_with_node() -> String {
+    format!("{PROJECT}/node_modules/.bin:{}", std::env::var("PATH").unwrap())
 }
 
 fn run(directory: &Path, arguments: &[&str]) {

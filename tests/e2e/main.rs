@@ -3,7 +3,9 @@
 
 mod dead_letters;
 mod gate;
+mod github;
 mod handover;
+mod link;
 mod origin;
 mod secrets;
 mod soak;

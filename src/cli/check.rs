@@ -1,0 +1,291 @@
+//! `check`: the answer to "why is my deployment not built?", from everything that can be looked at.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use buildgate::policy::{InvalidPolicy, Policy, Trigger};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::github::{Failure, GitHub, Hook};
+use crate::link::Target;
+use crate::local::say;
+use crate::triggers::quoted;
+
+/// How many of the last deliveries are shown.
+const LAST_DELIVERIES: usize = 5;
+
+/// Check a repository: whether a deployment, or a push under `commit`, would be built.
+///
+/// Looks at the trigger in KV, at the webhook, and at its last deliveries as GitHub saw them, and says for
+/// each thing that is wrong how to mend it. Changes nothing. Exits with 0 only if a build would start, 1 if
+/// none would, and 2 where it could not be checked.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo run -- check octocat/Hello-World --url https://buildgate.example.workers.dev
+  cargo run -- check octocat/Hello-World --url http://127.0.0.1:8787 --local --json")]
+pub struct Check {
+    #[command(flatten)]
+    target: Target,
+}
+
+/// What was found, in the order in which it was looked at.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+struct Finding {
+    what: &'static str,
+    good: bool,
+    text: String,
+    mend: Option<String>,
+}
+
+impl Findings {
+    fn good(&mut self, what: &'static str, text: impl Into<String>) {
+        self.0.push(Finding { what, good: true, text: text.into(), mend: None });
+    }
+
+    fn wrong(&mut self, what: &'static str, text: impl Into<String>, mend: impl Into<String>) {
+        self.0.push(Finding { what, good: false, text: text.into(), mend: Some(mend.into()) });
+    }
+}
+
+impl Check {
+    /// Checks.
+    pub fn run(mut self) -> Result<ExitCode, Box<dyn Error>> {
+        let github = self.target.github()?;
+        eprintln!("looking the repository and its webhooks up …");
+        self.target.repository = github.repository(&self.target.repository)?.full_name;
+        let target = &self.target;
+        let hooks = github.hooks(&target.repository)?;
+        eprintln!("looking the trigger up with wrangler …");
+        let stored = target.triggers.find(&target.repository)?;
+
+        let mut findings = Findings::default();
+        let policy = self.check_policy(stored.as_ref(), &mut findings);
+        let trigger = policy.as_ref().map(|policy| policy.trigger);
+        let policy = stored.as_ref().filter(|_| policy.is_some()).map(|(_, text)| text.trim());
+        let hook = target.find_hook(hooks);
+        let mut deliveries = Vec::new();
+        match &hook {
+            None => findings.wrong(
+                "webhook",
+                format!("no webhook of the repository points at {}", target.url),
+                self.link_command(policy),
+            ),
+            Some(hook) => {
+                self.check_hook(hook, trigger, policy, &mut findings);
+                eprintln!("looking the last deliveries up …");
+                deliveries = self.check_deliveries(&github, hook, policy, &mut findings)?;
+            }
+        }
+        self.tell(&findings, &deliveries);
+        let good = findings.0.iter().all(|finding| finding.good);
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// The command that mends what `link` can mend, and leaves a good policy as it is.
+    fn link_command(&self, policy: Option<&str>) -> String {
+        let trigger = quoted(policy.unwrap_or("deployment"));
+        let (repository, url) = (&self.target.repository, &self.target.url);
+        format!(
+            "cargo run -- link {repository} --trigger {trigger} --url {url}{}",
+            self.target.triggers.flags()
+        )
+    }
+
+    fn check_policy(
+        &self,
+        stored: Option<&(String, String)>,
+        findings: &mut Findings,
+    ) -> Option<Policy> {
+        let Some((key, text)) = stored else {
+            let text = "neither the repository nor its owner has a trigger in KV";
+            findings.wrong("trigger", text, self.link_command(None));
+            return None;
+        };
+        let set = |policy: &str| self.target.triggers.put_command(&self.target.repository, policy);
+        match Policy::parse(text) {
+            Err(InvalidPolicy(problem)) => {
+                let text = format!("what is stored under {key} cannot be used: {problem}");
+                findings.wrong("trigger", text, set("deployment"));
+                None
+            }
+            Ok(policy) => {
+                let (trigger, text) = (policy.trigger, text.trim());
+                let nothing_of = |list: &str| {
+                    format!("{text} (under {key}): the list `{list}` is empty, so nothing builds")
+                };
+                if trigger == Trigger::Manual {
+                    let text = format!("{text} (under {key}): no webhook builds this repository");
+                    findings.wrong("trigger", text, set("deployment"));
+                } else if policy
+                    .branches
+                    .as_ref()
+                    .is_some_and(|branches| branches.patterns().is_empty())
+                {
+                    findings.wrong("trigger", nothing_of("branches"), set(trigger.as_str()));
+                } else if trigger == Trigger::Deployment
+                    && policy.environments.as_ref().is_some_and(Vec::is_empty)
+                {
+                    findings.wrong("trigger", nothing_of("environments"), set(trigger.as_str()));
+                } else {
+                    findings.good("trigger", format!("{text} (under {key})"));
+                }
+                Some(policy)
+            }
+        }
+    }
+
+    fn check_hook(
+        &self,
+        hook: &Hook,
+        trigger: Option<Trigger>,
+        policy: Option<&str>,
+        findings: &mut Findings,
+    ) {
+        let target = &self.target;
+        let mend = || self.link_command(policy);
+        let url = &hook.config.url;
+        let rest = url.strip_prefix(target.url.trim_end_matches('/')).unwrap_or_default();
+        if url.eq_ignore_ascii_case(&target.payload_url()) || matches!(rest, "" | "/") {
+            findings.good("url", url.as_str());
+        } else {
+            let text = format!("{url} is not this repository's route, {}", target.payload_url());
+            findings.wrong("url", text, mend());
+        }
+        if hook.active {
+            findings.good("active", "the webhook is active");
+        } else {
+            findings.wrong(
+                "active",
+                "the webhook is not active, so GitHub delivers nothing",
+                mend(),
+            );
+        }
+        let needed = match trigger {
+            Some(Trigger::Commit) => "push",
+            _ => "deployment",
+        };
+        let events = hook.events.join(", ");
+        if hook.gets(needed) {
+            findings.good("events", events);
+        } else {
+            let text =
+                format!("{events}: the {needed} events that the trigger needs are not among them");
+            findings.wrong("events", text, mend());
+        }
+        match hook.config.content_type.as_str() {
+            "json" | "form" => findings.good("content", hook.config.content_type.as_str()),
+            other => findings.wrong("content", format!("{other} is neither json nor form"), mend()),
+        }
+    }
+
+    /// Shows the last deliveries, and judges the newest: an older one may have been mended since.
+    fn check_deliveries(
+        &self,
+        github: &GitHub,
+        hook: &Hook,
+        policy: Option<&str>,
+        findings: &mut Findings,
+    ) -> Result<Vec<Value>, Failure> {
+        let repository = &self.target.repository;
+        let deliveries = github.deliveries(repository, hook.id, LAST_DELIVERIES)?;
+        let mut shown = Vec::new();
+        for (number, delivery) in deliveries.iter().enumerate() {
+            let answer = github.gate_answer(repository, hook.id, delivery.id)?;
+            let code = answer.as_ref().map(|answer| answer.code.as_str());
+            if number == 0 {
+                let text = format!(
+                    "the last one ({}) was answered {} {}",
+                    delivery.event,
+                    delivery.status_code,
+                    code.unwrap_or("by something else than a gate")
+                );
+                match (delivery.status_code, code) {
+                    (200..=299, Some("hook-misconfigured")) => {
+                        findings.wrong("delivery", text, self.link_command(policy));
+                    }
+                    (200..=299, Some(_)) => findings.good("delivery", text),
+                    (401 | 403 | 404, Some(_)) => {
+                        findings.wrong("delivery", text, self.link_command(policy));
+                    }
+                    (_, Some(_)) => {
+                        let message = answer.as_ref().map(|answer| answer.message.clone());
+                        findings.wrong("delivery", text, message.unwrap_or_default());
+                    }
+                    (_, None) => findings.wrong(
+                        "delivery",
+                        format!("the last one ({}) failed: {}", delivery.event, delivery.status),
+                        format!(
+                            "make sure that GitHub can reach {}, then redeliver it",
+                            hook.config.url
+                        ),
+                    ),
+                }
+            }
+            shown.push(json!({
+                "delivered_at": delivery.delivered_at,
+                "event": delivery.event,
+                "status": delivery.status_code,
+                "code": code,
+            }));
+        }
+        if deliveries.is_empty() {
+            findings.good("delivery", "none was made yet");
+        }
+        Ok(shown)
+    }
+
+    fn tell(&self, findings: &Findings, deliveries: &[Value]) {
+        let good = findings.0.iter().all(|finding| finding.good);
+        if self.target.json {
+            let findings: Vec<Value> = findings
+                .0
+                .iter()
+                .map(|f| json!({ "check": f.what, "good": f.good, "detail": f.text, "mend": f.mend }))
+                .collect();
+            say(json!({
+                "repository": self.target.repository,
+                "builds": good,
+                "findings": findings,
+                "deliveries": deliveries,
+            }));
+            return;
+        }
+        for finding in &findings.0 {
+            say(format_args!(
+                "{} {:<9} {}",
+                if finding.good { "ok   " } else { "WRONG" },
+                finding.what,
+                finding.text
+            ));
+            if let Some(mend) = &finding.mend {
+                say(format_args!("                mend it: {mend}"));
+            }
+        }
+        for delivery in deliveries {
+            let field = |name: &str| match &delivery[name] {
+                Value::String(text) => text.clone(),
+                Value::Null => "-".to_owned(),
+                other => other.to_string(),
+            };
+            say(format_args!(
+                "      {}  {:<12} {} {}",
+                field("delivered_at"),
+                field("event"),
+                field("status"),
+                field("code")
+            ));
+        }
+        let repository = &self.target.repository;
+        if good {
+            say(format_args!("{repository} builds."));
+        } else {
+            say(format_args!(
+                "{repository} does not build: mend what is WRONG above, then check again."
+            ));
+        }
+    }
+}

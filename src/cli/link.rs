@@ -1,0 +1,309 @@
+//! `link` and `unlink`: everything that it takes to have a repository's events come to the gate, and to
+//! end that.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use buildgate::policy::{InvalidPolicy, Policy};
+use buildgate::repository::RepositoryName;
+use buildgate::signature::derive;
+use clap::Args;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::github::{Failure, GateAnswer, GitHub, Hook, HookSettings};
+use crate::local::{say, secret};
+use crate::triggers::Triggers;
+
+/// The events that a linked webhook gets: `deployment` and `push` can start builds, and `status` costs
+/// nothing.
+pub const EVENTS: [&str; 3] = ["push", "deployment", "status"];
+
+/// Among how many of the last deliveries a ping is looked for.
+const LAST_DELIVERIES: usize = 30;
+
+/// How long GitHub may take to deliver a ping.
+const PING_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which repository, on which GitHub, at which gate.
+#[derive(Args)]
+pub struct Target {
+    /// The repository's full name, such as octocat/Hello-World.
+    pub repository: RepositoryName,
+
+    /// The gate's URL, without a path.
+    #[arg(long)]
+    pub url: String,
+
+    #[command(flatten)]
+    pub triggers: Triggers,
+
+    /// A token that may read and write the repository's webhooks.
+    #[arg(long, env = "GITHUB_TOKEN", hide_env_values = true)]
+    token: Option<SecretString>,
+
+    /// GitHub's REST API; another one for GitHub Enterprise Server.
+    #[arg(long, env = "GITHUB_API_URL", default_value = "https://api.github.com")]
+    api: String,
+
+    /// The gate's WEBHOOK_SECRET; if not given, the one in .dev.vars or else .dev.vars.example.
+    #[arg(long, env = "WEBHOOK_SECRET", hide_env_values = true)]
+    secret: Option<SecretString>,
+
+    /// Print JSON, for scripts.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Target {
+    /// GitHub, to talk to.
+    pub fn github(&self) -> Result<GitHub, String> {
+        let token = self.token.clone().ok_or(
+            "there is no token for GitHub: set GITHUB_TOKEN to one that may read and write the \
+             repository's webhooks",
+        )?;
+        Ok(GitHub::new(&self.api, token))
+    }
+
+    /// The gate's URL without a slash at its end.
+    fn gate(&self) -> &str {
+        self.url.trim_end_matches('/')
+    }
+
+    /// The Payload URL of the repository's own route.
+    pub fn payload_url(&self) -> String {
+        format!("{}/{}", self.gate(), self.repository)
+    }
+
+    /// Whether a webhook points at this gate, by whichever route.
+    pub fn is_ours(&self, hook: &Hook) -> bool {
+        let rest = hook.config.url.strip_prefix(self.gate());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Finds the webhook that points at the gate: by the repository's own route, or else by another.
+    pub fn find_hook(&self, hooks: Vec<Hook>) -> Option<Hook> {
+        let own = self.payload_url();
+        let mut ours: Vec<Hook> = hooks.into_iter().filter(|hook| self.is_ours(hook)).collect();
+        ours.sort_by_key(|hook| !hook.config.url.eq_ignore_ascii_case(&own));
+        ours.into_iter().next()
+    }
+
+    fn webhook_secret(&self) -> Result<SecretString, String> {
+        let webhook_secret =
+            self.secret.clone().or_else(|| secret("WEBHOOK_SECRET").map(Into::into));
+        let webhook_secret = webhook_secret.ok_or(
+            "there is no webhook secret: give --secret, set WEBHOOK_SECRET, or put it into .dev.vars",
+        )?;
+        Ok(derive(&webhook_secret, &self.repository))
+    }
+}
+
+/// Link a repository: set its trigger, and have GitHub send its events to the gate.
+///
+/// Sets the policy in KV with wrangler, creates or mends the webhook, has GitHub ping it, and shows what
+/// the gate answered. It can be run again at any time. Exits with 0 if the gate's answer says that the
+/// webhook can work, 1 if not, and 2 if linking failed.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo run -- link octocat/Hello-World --trigger deployment --url https://buildgate.example.workers.dev
+  cargo run -- link octocat/Hello-World --trigger commit --url https://… --dry-run
+  cargo run -- link octocat/Hello-World --url https://… \\
+    --trigger '{\"trigger\":\"deployment\",\"environments\":[\"production\"]}'")]
+pub struct Link {
+    #[command(flatten)]
+    target: Target,
+
+    /// The policy to set: commit, deployment, manual or a JSON object.
+    #[arg(long)]
+    trigger: String,
+
+    /// Print every step and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Unlink a repository: take its webhook and its trigger away.
+///
+/// Deletes every webhook of the repository that points at the gate, and then the policy in KV.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo run -- unlink octocat/Hello-World --url https://buildgate.example.workers.dev
+  cargo run -- unlink octocat/Hello-World --url https://… --dry-run")]
+pub struct Unlink {
+    #[command(flatten)]
+    target: Target,
+
+    /// Print every step and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The steps taken, told as they are taken.
+struct Steps {
+    json: bool,
+    taken: Vec<Value>,
+}
+
+impl Steps {
+    /// Says before a step that takes a while what is being done.
+    fn doing(&self, what: &str) {
+        eprintln!("{what} …");
+    }
+
+    fn did(&mut self, step: &str, result: &str, what: &str) {
+        if !self.json {
+            say(format_args!("{step:<9} {result}: {what}"));
+        }
+        self.taken.push(json!({ "step": step, "result": result, "detail": what }));
+    }
+
+    fn end(self, repository: &RepositoryName, answer: Option<&GateAnswer>) {
+        if self.json {
+            say(json!({ "repository": repository, "steps": self.taken, "gate": answer }));
+        }
+    }
+}
+
+impl Link {
+    /// Links.
+    pub fn run(mut self) -> Result<ExitCode, Box<dyn Error>> {
+        Policy::parse(&self.trigger)
+            .map_err(|InvalidPolicy(problem)| format!("--trigger cannot be used: {problem}"))?;
+        let github = self.target.github()?;
+        let mut steps = Steps { json: self.target.json, taken: Vec::new() };
+
+        steps.doing("looking the repository up");
+        let repository = github.repository(&self.target.repository)?;
+        if repository.permissions.is_some_and(|permissions| !permissions.admin) {
+            return Err(Failure::Forbidden.into());
+        }
+        // From here on as its owner spells it: so it will be looked up.
+        self.target.repository = repository.full_name;
+        let target = &self.target;
+        let hooks = github.hooks(&target.repository)?;
+        let secret = target.webhook_secret()?;
+        let url = target.payload_url();
+        let settings = HookSettings { url: &url, secret: &secret, events: &EVENTS };
+
+        let command = target.triggers.put_command(&target.repository, &self.trigger);
+        if self.dry_run {
+            steps.did("trigger", "would be set", &command);
+        } else {
+            steps.doing("setting the trigger with wrangler");
+            target.triggers.put(&target.repository, &self.trigger)?;
+            steps.did("trigger", "set", &command);
+        }
+
+        let events = EVENTS.join(", ");
+        let found = target.find_hook(hooks);
+        let described = format!("{url} for {events}");
+        if self.dry_run {
+            match found {
+                None => steps.did("webhook", "would be created", &described),
+                Some(hook) if settings.fit(&hook) => steps.did("webhook", "is there", &described),
+                Some(_) => steps.did("webhook", "would be updated", &described),
+            }
+            steps.did("ping", "would be sent", "GitHub would send a ping, and the gate answer it");
+            steps.end(&target.repository, None);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let hook = match found {
+            None => {
+                let hook = github.create_hook(&target.repository, &settings)?;
+                steps.did("webhook", "created", &described);
+                hook
+            }
+            Some(hook) if settings.fit(&hook) => {
+                steps.did("webhook", "is there", &described);
+                hook
+            }
+            Some(hook) => {
+                let hook = github.update_hook(&target.repository, hook.id, &settings)?;
+                steps.did("webhook", "updated", &described);
+                hook
+            }
+        };
+
+        steps.doing("waiting for GitHub's ping and the gate's answer");
+        let mut answer = ping(&github, &target.repository, hook.id)?;
+        // GitHub does not tell a webhook's secret, but the gate's answer tells whether it is right.
+        if answer.as_ref().is_some_and(|answer| answer.code == "bad-signature") {
+            github.update_hook(&target.repository, hook.id, &settings)?;
+            steps.did("webhook", "updated", "it had another secret");
+            answer = ping(&github, &target.repository, hook.id)?;
+        }
+        match &answer {
+            Some(answer) => steps.did("ping", &answer.code, &answer.message),
+            None => steps.did(
+                "ping",
+                "no answer",
+                &format!("GitHub got no answer of a gate from {url}; can it be reached from the internet?"),
+            ),
+        }
+        let works = answer.as_ref().is_some_and(|answer| answer.code == "pong");
+        steps.end(&target.repository, answer.as_ref());
+        Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Has GitHub ping a webhook, and waits for what the gate answered; `None` where nothing like it came.
+fn ping(
+    github: &GitHub,
+    repository: &RepositoryName,
+    hook: u64,
+) -> Result<Option<GateAnswer>, Failure> {
+    let pings = || -> Result<Vec<u64>, Failure> {
+        let deliveries = github.deliveries(repository, hook, LAST_DELIVERIES)?;
+        let pings = deliveries.into_iter().filter(|delivery| delivery.event == "ping");
+        Ok(pings.map(|ping| ping.id).collect())
+    };
+    let before = pings()?;
+    github.ping_hook(repository, hook)?;
+    let deadline = Instant::now() + PING_PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(ping) = pings()?.into_iter().find(|ping| !before.contains(ping)) {
+            return github.gate_answer(repository, hook, ping);
+        }
+        sleep(Duration::from_millis(500));
+    }
+    Ok(None)
+}
+
+impl Unlink {
+    /// Unlinks.
+    pub fn run(mut self) -> Result<ExitCode, Box<dyn Error>> {
+        let github = self.target.github()?;
+        let mut steps = Steps { json: self.target.json, taken: Vec::new() };
+        steps.doing("looking the repository up");
+        self.target.repository = github.repository(&self.target.repository)?.full_name;
+        let target = &self.target;
+        let hooks = github.hooks(&target.repository)?;
+        let ours: Vec<Hook> = hooks.into_iter().filter(|hook| target.is_ours(hook)).collect();
+        if ours.is_empty() {
+            steps.did("webhook", "is not there", "no webhook points at the gate");
+        }
+        for hook in ours {
+            if self.dry_run {
+                steps.did("webhook", "would be deleted", &hook.config.url);
+            } else {
+                github.delete_hook(&target.repository, hook.id)?;
+                steps.did("webhook", "deleted", &hook.config.url);
+            }
+        }
+        let command = target.triggers.delete_command(&target.repository);
+        if self.dry_run {
+            steps.did("trigger", "would be deleted", &command);
+        } else {
+            steps.doing("deleting the trigger with wrangler");
+            target.triggers.delete(&target.repository)?;
+            steps.did("trigger", "deleted", &command);
+        }
+        steps.end(&target.repository, None);
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -9,6 +9,7 @@ use buildgate::signature::{SIGNATURE_HEADER, sign};
 use buildgate::webhook::{DELIVERY_HEADER, EVENT_HEADER};
 use clap::Args;
 use secrecy::SecretString;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::local::{event_of, read, say, secret, unanswered};
@@ -50,6 +51,10 @@ pub struct Deliver {
     /// The delivery's GUID; if not given, a fresh one. Give an old one to redeliver.
     #[arg(long)]
     delivery: Option<String>,
+
+    /// Print JSON, for scripts: the status and the answer.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Deliver {
@@ -87,8 +92,14 @@ impl Deliver {
             .map_err(|error| unanswered(&self.url, &error))?;
 
         let status = answer.status();
-        say(status);
-        say(answer.body_mut().read_to_string()?.trim_end());
+        let text = answer.body_mut().read_to_string()?;
+        if self.json {
+            let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            say(json!({ "status": status.as_u16(), "answer": answer }));
+        } else {
+            say(status);
+            say(text.trim_end());
+        }
         let failed = status.is_client_error() || status.is_server_error();
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

@@ -20,6 +20,7 @@ const REPOSITORY: &str = "octocat/Hello-World";
 const TIME: &str = "2026-11-22T20:12:00Z";
 
 /// How GitHub behaves.
+#[allow(dead_code)] // `examples/github.rs` is always in the usual mood.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub enum Mood {
     #[default]
@@ -49,10 +50,11 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    pub fn start() -> Self {
+    /// Starts it on an address; port 0 is any that is free.
+    pub fn start(address: &str) -> Self {
         let shared = Arc::new(Mutex::new(Shared { next_id: 1, ..Shared::default() }));
         let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
         let api = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         runtime.spawn(async { axum::serve(listener, app).await.unwrap() });

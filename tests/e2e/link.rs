@@ -17,7 +17,10 @@ struct World {
 
 impl World {
     fn new(origin_url: &str) -> Self {
-        Self { github: GitHub::start(), gate: Gate::start(&Setup::with_origin(origin_url)) }
+        Self {
+            github: GitHub::start("127.0.0.1:0"),
+            gate: Gate::start(&Setup::with_origin(origin_url)),
+        }
     }
 
     fn without_origin() -> Self {

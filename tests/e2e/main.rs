@@ -532,6 +532,12 @@ fn the_deliver_command_signs_posts_and_tells() {
     assert_eq!((exit, &answer["code"]), (Some(0), &json!("trigger-is-deployment")));
     assert_eq!(answer["delivery"], guid);
     assert_ne!(answer["delivery"], fresh);
+    let output = deliver(&["fixtures/push.json", "--json", "--url", url], SECRET);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&json["status"], &json["answer"]["code"]),
+        (&json!(200), &json!("trigger-is-deployment"))
+    );
     let (_, _, answer) =
         told(&deliver(&["fixtures/push.json", "--event", "create", "--url", url], SECRET));
     assert_eq!((&answer["event"], &answer["code"]), (&json!("create"), &json!("event-not-used")));

@@ -25,7 +25,7 @@ use standardwebhooks::Webhook;
 /// The largest build request: a queue message has at most 128,000 bytes.
 const LARGEST_BODY: usize = 128_000;
 
-/// A small origin for build requests from buildgate.
+/// A small origin: takes build requests from buildgate by POST at /builds.
 #[derive(Parser)]
 struct Settings {
     /// The address to listen on.

@@ -28,6 +28,10 @@ use crate::webhook::LARGEST_BODY;
 /// How long the origin is given to answer, in seconds.
 const ORIGIN_TIMEOUT: u64 = 30;
 
+/// The longest that it can be given, in seconds: a batch has 15 minutes in all, and its ten messages are
+/// handed over six at a time (<https://developers.cloudflare.com/queues/platform/limits/>).
+const LONGEST_TIMEOUT: u64 = 300;
+
 /// The time, in milliseconds since 1970. The runtime's clock stands still between two I/O operations
 /// (<https://developers.cloudflare.com/workers/reference/security-model/#step-1-disallow-timers-and-multi-threading>).
 pub fn now() -> u64 {
@@ -193,32 +197,34 @@ pub struct Origin {
 
 /// Reads the settings of the handover.
 pub fn handover_settings(env: &Env) -> HandoverSettings {
-    let mut problem = None;
-    let mut number = |name: &str, default: u64| match variable(env, name) {
-        None => default,
-        Some(value) => value.trim().parse().unwrap_or_else(|_| {
-            problem = Some(format!("{name} is not a whole number"));
-            default
-        }),
+    let number = |name: &str, default: u64| match variable(env, name) {
+        None => Ok(default),
+        Some(value) => value.trim().parse().map_err(|_| format!("{name} is not a whole number")),
     };
-    let default = Schedule::default();
-    let schedule = Schedule {
-        first_delay: number("RETRY_FIRST_SECONDS", default.first_delay),
-        longest_delay: number("RETRY_LONGEST_SECONDS", default.longest_delay),
-        max_retries: number("MAX_RETRIES", default.max_retries.into())
-            .try_into()
-            .unwrap_or(u32::MAX),
-        give_up_after: number("GIVE_UP_AFTER_SECONDS", default.give_up_after),
+    let schedule = || {
+        let default = Schedule::default();
+        Schedule::new(
+            number("RETRY_FIRST_SECONDS", default.first_delay)?,
+            number("RETRY_LONGEST_SECONDS", default.longest_delay)?,
+            number("MAX_RETRIES", default.max_retries.into())?,
+            number("GIVE_UP_AFTER_SECONDS", default.give_up_after)?,
+        )
     };
-    let patience = Duration::from_secs(number("ORIGIN_TIMEOUT_SECONDS", ORIGIN_TIMEOUT));
     let origin = || {
         let url = variable(env, "ORIGIN_URL").unwrap_or_default();
         check_origin_url(&url)?;
         let secrets = OriginSecrets::parse(variable(env, "ORIGIN_SECRET").as_deref());
         let secrets = secrets.map_err(|error| error.to_string())?;
-        problem.map_or(Ok(Origin { url, secrets, patience }), Err)
+        let patience = number("ORIGIN_TIMEOUT_SECONDS", ORIGIN_TIMEOUT)?;
+        if !(1..=LONGEST_TIMEOUT).contains(&patience) {
+            return Err(format!("ORIGIN_TIMEOUT_SECONDS is not from 1 to {LONGEST_TIMEOUT}"));
+        }
+        Ok(Origin { url, secrets, patience: Duration::from_secs(patience) })
     };
-    HandoverSettings { origin: origin(), schedule }
+    match schedule() {
+        Ok(schedule) => HandoverSettings { schedule, origin: origin() },
+        Err(problem) => HandoverSettings { schedule: Schedule::default(), origin: Err(problem) },
+    }
 }
 
 /// Posts a build request to the origin, to the letter as it lay on the queue, and waits for the answer

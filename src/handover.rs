@@ -12,6 +12,11 @@ use crate::build_request::BuildRequest;
 /// by 12 hours at most (<https://developers.cloudflare.com/queues/platform/limits/>).
 const LONGEST_DELAY: u64 = 12 * 60 * 60;
 
+/// The most retries that Queues grants, and the longest that it keeps a message, in seconds: 14 days
+/// (<https://developers.cloudflare.com/queues/platform/limits/>).
+const MOST_RETRIES: u64 = 100;
+const LONGEST_RETENTION: u64 = 14 * 24 * 60 * 60;
+
 /// How far a delay is moved at random to either side, so that what failed together is not tried again
 /// together: a tenth.
 const JITTER: f64 = 0.1;
@@ -143,6 +148,32 @@ impl Default for Schedule {
     /// What the README's arithmetic is about: at the least 83 hours of attempts.
     fn default() -> Self {
         Self { first_delay: 10, longest_delay: 3_600, max_retries: 100, give_up_after: 90 * 3_600 }
+    }
+}
+
+impl Schedule {
+    /// Takes the settings' values. Errors with what is wrong where a value is out of range: a delay of
+    /// nothing would use the retries up at once, and an age beyond what a queue can keep would have the
+    /// queue delete what nobody took.
+    pub fn new(
+        first_delay: u64,
+        longest_delay: u64,
+        max_retries: u64,
+        give_up_after: u64,
+    ) -> Result<Self, String> {
+        let within = |name: &str, value: u64, least: u64, most: u64| {
+            if (least..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("{name} is {value}, which is not from {least} to {most}"))
+            }
+        };
+        within("RETRY_FIRST_SECONDS", first_delay, 1, LONGEST_DELAY)?;
+        within("RETRY_LONGEST_SECONDS", longest_delay, first_delay, LONGEST_DELAY)?;
+        within("MAX_RETRIES", max_retries, 1, MOST_RETRIES)?;
+        within("GIVE_UP_AFTER_SECONDS", give_up_after, 1, LONGEST_RETENTION)?;
+        let max_retries = max_retries.try_into().unwrap_or(u32::MAX);
+        Ok(Self { first_delay, longest_delay, max_retries, give_up_after })
     }
 }
 
@@ -310,6 +341,27 @@ mod tests {
             [(1, 9, 11), (5, 144, 176), (10, 3240, 3960), (u32::MAX, 3240, 3960)]
         {
             assert_eq!((schedule.delay(attempt, 0.0), schedule.delay(attempt, 1.0)), (least, most));
+        }
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let default = Schedule::default();
+        assert_eq!(Schedule::new(10, 3_600, 100, 324_000), Ok(default));
+        assert!(Schedule::new(43_200, 43_200, 1, 1_209_600).is_ok());
+        for (values, name) in [
+            ((0, 3_600, 100, 324_000), "RETRY_FIRST_SECONDS"),
+            ((43_201, 43_201, 100, 324_000), "RETRY_FIRST_SECONDS"),
+            ((60, 10, 100, 324_000), "RETRY_LONGEST_SECONDS"),
+            ((10, 43_201, 100, 324_000), "RETRY_LONGEST_SECONDS"),
+            ((10, 3_600, 0, 324_000), "MAX_RETRIES"),
+            ((10, 3_600, 101, 324_000), "MAX_RETRIES"),
+            ((10, 3_600, 100, 0), "GIVE_UP_AFTER_SECONDS"),
+            ((10, 3_600, 100, 1_209_601), "GIVE_UP_AFTER_SECONDS"),
+        ] {
+            let (first, longest, retries, give_up) = values;
+            let error = Schedule::new(first, longest, retries, give_up).unwrap_err();
+            assert!(error.starts_with(name), "{values:?}: {error}");
         }
     }
 

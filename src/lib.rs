@@ -248,10 +248,10 @@ async fn perform(route: operator::Route, env: &Env) -> Result<String, Refusal> {
             ledger::mark_redriven(env, id, &rfc3339(edge::now()))
                 .await
                 .map_err(|error| Refusal::NotMarked(error.to_string()))?;
-            json(&Redriven { redriven: id, build: letter.summary.build })
+            json(&Redriven { id, build: letter.summary.build })
         }
         operator::Route::Drop(id) => match ledger::drop(env, id).await.map_err(unavailable)? {
-            true => json(&Dropped { dropped: id }),
+            true => json(&Dropped { id }),
             false => Err(Refusal::NoSuchLetter(id.to_string())),
         },
     }

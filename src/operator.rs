@@ -149,7 +149,7 @@ impl Refusal {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Redriven {
     /// The dead letter's id.
-    pub redriven: u64,
+    pub id: u64,
     /// The build request's id, the same as ever.
     pub build: Option<String>,
 }
@@ -158,7 +158,7 @@ pub struct Redriven {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Dropped {
     /// The dead letter's id.
-    pub dropped: u64,
+    pub id: u64,
 }
 
 /// An answer's body.

@@ -42,7 +42,9 @@ impl FromStr for RepositoryName {
 
     fn from_str(full_name: &str) -> Result<Self, Self::Err> {
         let (owner, name) = full_name.split_once('/').ok_or(InvalidRepositoryName)?;
-        if is_part(owner) && is_part(name) {
+        // No owner begins otherwise, so whatever lies under `/-/` is no repository's.
+        let starts_well = owner.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if starts_well && is_part(owner) && is_part(name) {
             Ok(Self { spelt: full_name.to_owned(), lower: full_name.to_ascii_lowercase() })
         } else {
             Err(InvalidRepositoryName)
@@ -129,6 +131,9 @@ mod tests {
             "a/*",
             "*/b",
             "a/..",
+            "-/b",
+            "-/dead-letters",
+            ".a/b",
             "./b",
             "ä/b",
             "a/b\n",

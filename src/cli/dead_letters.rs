@@ -39,7 +39,7 @@ pub struct DeadLetters {
     #[arg(long, global = true, env = "OPERATOR_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
 
-    /// Print JSON, for scripts.
+    /// Print JSON, for scripts; errors are still plain text, on standard error.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -54,6 +54,7 @@ enum Action {
         id: u64,
     },
     /// Put one back on the queue, or all that were not yet.
+    #[command(override_usage = "cargo run -- dead-letters redrive [OPTIONS] <ID|--all>")]
     Redrive {
         /// Its id.
         #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -141,7 +142,7 @@ fn list(gate: &Gate, as_json: bool) -> Result<(), Failure> {
             or_dash(letter.build.as_ref()),
         ]);
     }
-    say(table);
+    say(table.trim_fmt());
     Ok(())
 }
 
@@ -153,8 +154,6 @@ fn show(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
     }
     let message = serde_json::from_str::<Value>(&letter.message)
         .map_or(letter.message, |message| format!("{message:#}"));
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
     for (name, value) in [
         ("id", letter.summary.id.to_string()),
         ("build request", or_dash(letter.summary.build)),
@@ -162,15 +161,28 @@ fn show(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
         ("reason", letter.summary.reason),
         ("detail", or_dash(letter.detail)),
         ("last status", or_dash(letter.summary.status)),
-        ("last answer", or_dash(letter.answer)),
+        ("last answer", or_dash(letter.answer.filter(|answer| !answer.is_empty()))),
         ("attempts", or_dash(letter.summary.attempts)),
         ("stored", letter.summary.stored_at),
         ("redriven", or_dash(letter.summary.redriven_at)),
     ] {
-        table.add_row([name, value.as_str()]);
+        say(format_args!("{name:<13}  {}", printable(&value)));
     }
-    say(format_args!("{table}\n\n{message}"));
+    say(format_args!("\n{}", printable(&message)));
     Ok(())
+}
+
+/// A text from outside, with the characters that would command a terminal escaped.
+fn printable(text: &str) -> String {
+    let mut printable = String::new();
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => printable.push(character),
+            _ if character.is_control() => printable.extend(character.escape_default()),
+            _ => printable.push(character),
+        }
+    }
+    printable
 }
 
 fn redrive_all(gate: &Gate, as_json: bool) -> Result<(), Failure> {
@@ -186,7 +198,7 @@ fn redrive(gate: &Gate, ids: &[u64], as_json: bool) -> Result<(), Failure> {
         if !as_json {
             say(format_args!(
                 "{} is back on the queue: {}",
-                letter.redriven,
+                letter.id,
                 or_dash(letter.build.as_ref())
             ));
         }
@@ -205,7 +217,7 @@ fn drop_letter(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
     if as_json {
         say(json!(letter));
     } else {
-        say(format_args!("{} is dropped.", letter.dropped));
+        say(format_args!("{} is dropped.", letter.id));
     }
     Ok(())
 }
@@ -255,6 +267,10 @@ impl Gate {
             (Some("not-found"), _) => Err(Failure::Refused(
                 "the gate has no operator routes: set its OPERATOR_TOKEN \
                  (npx wrangler secret put OPERATOR_TOKEN)"
+                    .to_owned(),
+            )),
+            (Some("unauthorized"), _) => Err(Failure::Refused(
+                "wrong token: give the gate's OPERATOR_TOKEN in the environment or with --token"
                     .to_owned(),
             )),
             (_, Some(message)) => Err(Failure::Refused(message.to_owned())),

@@ -181,6 +181,13 @@ fn without_proper_settings_nothing_is_sent_and_nothing_is_lost() {
         ("ORIGIN_SECRET", "", "origin-not-configured", "ORIGIN_SECRET is unset"),
         ("ORIGIN_SECRET", "whsec_%%%", "origin-not-configured", "not whsec_ and base64"),
         (
+            "MAX_RETRIES",
+            "101",
+            "origin-not-configured",
+            "MAX_RETRIES is 101, which is not from 1 to 100",
+        ),
+        ("ORIGIN_TIMEOUT_SECONDS", "0", "origin-not-configured", "not from 1 to 300"),
+        (
             "RETRY_FIRST_SECONDS",
             "soon",
             "origin-not-configured",

@@ -39,7 +39,7 @@ impl Secret {
         let webhook_secret = self
             .secret
             .filter(|secret| !secret.expose_secret().trim().is_empty())
-            .or_else(|| secret("WEBHOOK_SECRET").map(Into::into))
+            .or_else(local_secret)
             .ok_or("there is no webhook secret: give --secret, set WEBHOOK_SECRET, or put it into .dev.vars")?;
         let derived = derive(&webhook_secret, &self.repository);
         if self.json {
@@ -50,4 +50,11 @@ impl Secret {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The local gate's secret, with a word of warning: it is not that of a deployed gate.
+fn local_secret() -> Option<SecretString> {
+    let local = secret("WEBHOOK_SECRET")?;
+    eprintln!("derived from the WEBHOOK_SECRET of .dev.vars: it is good for the local gate only");
+    Some(local.into())
 }

@@ -41,6 +41,11 @@ impl Triggers {
         config.unwrap_or_default()
     }
 
+    /// Whether it is the local simulator's.
+    pub fn is_local(&self) -> bool {
+        self.local
+    }
+
     /// The options that name this KV, as they were given.
     pub fn flags(&self) -> String {
         format!("{}{}", if self.local { " --local" } else { "" }, self.config_flag())

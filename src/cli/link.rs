@@ -10,7 +10,7 @@ use buildgate::policy::{InvalidPolicy, Policy};
 use buildgate::repository::RepositoryName;
 use buildgate::signature::derive;
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::github::{Failure, GateAnswer, GitHub, Hook, HookSettings};
@@ -96,7 +96,8 @@ impl Target {
         // The local gate's secret is known to everybody, and never that of a deployed one.
         let local =
             || secret("WEBHOOK_SECRET").filter(|_| self.triggers.is_local()).map(Into::into);
-        let webhook_secret = self.secret.clone().or_else(local).ok_or(
+        let given = self.secret.clone().filter(|secret| !secret.expose_secret().trim().is_empty());
+        let webhook_secret = given.or_else(local).ok_or(
             "there is no webhook secret: set WEBHOOK_SECRET to the gate's, or give it with --secret",
         )?;
         Ok(derive(&webhook_secret, &self.repository))

@@ -65,7 +65,13 @@ impl Check {
         let mut findings = Findings::default();
         let policy = self.check_policy(stored.as_ref(), &mut findings);
         let trigger = policy.as_ref().map(|policy| policy.trigger);
-        let policy = stored.as_ref().filter(|_| policy.is_some()).map(|(_, text)| text.trim());
+        // What `link` is told to set: the policy that is there if it is good, or else what mends it.
+        let good = findings.0.iter().all(|finding| finding.good);
+        let policy = match (&stored, trigger) {
+            (Some((_, text)), Some(_)) if good => Some(text.trim()),
+            (_, Some(Trigger::Commit)) => Some(Trigger::Commit.as_str()),
+            _ => None,
+        };
         let hook = target.find_hook(hooks);
         let mut deliveries = Vec::new();
         match &hook {
@@ -175,6 +181,9 @@ impl Check {
             let text =
                 format!("{events}: the {needed} events that the trigger needs are not among them");
             findings.wrong("events", text, mend());
+        }
+        if hook.config.secret.is_none() {
+            findings.wrong("secret", "the webhook has none, so GitHub signs nothing", mend());
         }
         match hook.config.content_type.as_str() {
             "json" | "form" => findings.good("content", hook.config.content_type.as_str()),

@@ -50,7 +50,7 @@ pub struct Hook {
     pub config: HookConfig,
 }
 
-/// Where and how a webhook gets its events. The secret is never told.
+/// Where and how a webhook gets its events.
 #[derive(Debug, Deserialize)]
 pub struct HookConfig {
     /// The Payload URL.
@@ -59,6 +59,9 @@ pub struct HookConfig {
     /// `json` or `form`.
     #[serde(default)]
     pub content_type: String,
+    /// Asterisks where there is a secret: what it is, GitHub never tells.
+    #[serde(default)]
+    pub secret: Option<String>,
 }
 
 /// What a webhook is to be set to.
@@ -297,6 +300,7 @@ impl HookSettings<'_> {
         hook.active
             && hook.config.url == self.url
             && hook.config.content_type == "json"
+            && hook.config.secret.is_some()
             && self.events.iter().all(|event| hook.gets(event))
     }
 }

@@ -34,7 +34,7 @@ pub struct Target {
     pub repository: RepositoryName,
 
     /// The gate's URL, without a path.
-    #[arg(long)]
+    #[arg(long, value_parser = gate_url)]
     pub url: String,
 
     #[command(flatten)]
@@ -56,6 +56,20 @@ pub struct Target {
     /// Print JSON, for scripts.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Reads a gate's URL: with a path, it would be the Payload URL of some webhook.
+fn gate_url(text: &str) -> Result<String, String> {
+    let uri: http::Uri = text.parse().map_err(|_| "it is not a URL".to_owned())?;
+    match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
+        (Some(scheme @ ("http" | "https")), Some(authority), None | Some("/")) => {
+            Ok(format!("{scheme}://{authority}"))
+        }
+        (Some(scheme @ ("http" | "https")), Some(authority), _) => {
+            Err(format!("the gate's URL has no path: {scheme}://{authority}"))
+        }
+        _ => Err("it is not an http or https URL".to_owned()),
+    }
 }
 
 impl Target {
@@ -237,10 +251,15 @@ impl Link {
         // GitHub does not tell a webhook's secret, but the gate's answer tells whether it is right.
         if answer.as_ref().is_some_and(|answer| answer.code == "bad-signature") {
             github.update_hook(&target.repository, hook.id, &settings)?;
-            steps.did("webhook", "updated", "it had another secret");
+            steps.did("webhook", "updated", "its secret was not the one given");
             answer = ping(&github, &target.repository, hook.id)?;
         }
         match &answer {
+            Some(answer) if answer.code == "bad-signature" => steps.did(
+                "ping",
+                &answer.code,
+                "the gate does not know this secret: is WEBHOOK_SECRET, or --secret, the gate's own?",
+            ),
             Some(answer) => steps.did("ping", &answer.code, &answer.message),
             None => steps.did(
                 "ping",

@@ -293,8 +293,12 @@ fn hook(shared: &mut Shared, api: &str, body: &Value) -> Value {
 /// A webhook as GitHub shows it: never with its secret.
 fn shown(hook: &Value) -> Value {
     let mut shown = hook.clone();
-    if shown["config"].get("secret").is_some() {
-        shown["config"]["secret"] = "********".into();
+    match shown["config"].get("secret") {
+        None => {}
+        Some(Value::Null) => {
+            shown["config"].as_object_mut().unwrap().remove("secret");
+        }
+        Some(_) => shown["config"]["secret"] = "********".into(),
     }
     shown
 }

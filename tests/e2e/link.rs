@@ -183,10 +183,19 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
     world.mend(&wrong("trigger"));
     assert_eq!(world.check(), (0, vec![]));
 
+    // What is printed for one thing does not undo what is printed for another.
+    world.gate.set(&[(REPOSITORY, "manual")]);
+    world.github.change_hook(0, "/active", json!(false));
+    for (_, mend) in world.check().1 {
+        world.mend(&mend);
+    }
+    assert_eq!(world.check(), (0, vec![]));
+
     for (pointer, value, what) in [
         ("/config/url", json!(format!("{}octocat/Other", world.gate.url)), "url"),
         ("/active", json!(false), "active"),
         ("/events", json!(["push", "status"]), "events"),
+        ("/config/secret", Value::Null, "secret"),
         ("/config/content_type", json!("xml"), "content"),
     ] {
         assert_eq!(world.link(policy).0, 0);
@@ -286,6 +295,13 @@ fn what_goes_wrong_is_said_in_plain_words() {
     }
     assert_eq!(world.github.changes(), Vec::<String>::new());
     assert_eq!(world.github.hooks(), Vec::<Value>::new());
+
+    let (exit, text) =
+        told(world.run("check", REPOSITORY, &["--url", "http://127.0.0.1:8787/a/b"]));
+    assert!(exit == Some(2), "{text}");
+    let (exit, text) =
+        told(world.run("link", REPOSITORY, &["--trigger", "deployment", "--secret", "guess"]));
+    assert!(exit == Some(1) && text.contains("the gate does not know this secret"), "{text}");
 
     let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
         .current_dir(PROJECT)

@@ -175,15 +175,19 @@ pub fn keys(repository: &RepositoryName) -> Vec<String> {
 /// taken in its place, for that would be a guess.
 pub fn most_exact(
     keys: Vec<String>,
-    mut values: HashMap<String, Option<String>>,
+    values: HashMap<String, Option<String>>,
 ) -> Result<Policy, Rejection> {
-    for key in keys {
-        if let Some(Some(value)) = values.remove(&key) {
-            return Policy::parse(&value)
-                .map_err(|InvalidPolicy(problem)| Rejection::InvalidPolicy { key, problem });
-        }
-    }
-    Err(Rejection::RepositoryNotLinked)
+    let (key, value) = first_stored(keys, values).ok_or(Rejection::RepositoryNotLinked)?;
+    Policy::parse(&value)
+        .map_err(|InvalidPolicy(problem)| Rejection::InvalidPolicy { key, problem })
+}
+
+/// The first of the `keys` that has a value, and that value.
+pub fn first_stored(
+    keys: Vec<String>,
+    mut values: HashMap<String, Option<String>>,
+) -> Option<(String, String)> {
+    keys.into_iter().find_map(|key| values.remove(&key).flatten().map(|value| (key, value)))
 }
 
 fn quote(text: &str) -> String {

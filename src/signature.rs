@@ -129,10 +129,15 @@ pub fn sign(secret: &SecretString, body: &[u8]) -> String {
 }
 
 fn mac(secret: &SecretString, body: &[u8]) -> Hmac<Sha256> {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
+    hmac_sha256(secret.expose_secret().as_bytes(), body)
+}
+
+/// The HMAC-SHA256 of a message, to be compared or written out.
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> Hmac<Sha256> {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
         unreachable!("HMAC takes a key of any length (RFC 2104, section 2)")
     };
-    mac.update(body);
+    mac.update(message);
     mac
 }
 

@@ -7,9 +7,10 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use sha2::Sha256;
+
+use crate::signature::hmac_sha256;
 
 /// The header with the message's id.
 pub const ID_HEADER: &str = "webhook-id";
@@ -73,10 +74,7 @@ impl OriginSecrets {
             .0
             .iter()
             .map(|key| {
-                let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-                    unreachable!("HMAC takes a key of any length (RFC 2104, section 2)")
-                };
-                mac.update(signed.as_bytes());
+                let mac = hmac_sha256(key, signed.as_bytes());
                 format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
             })
             .collect();

@@ -7,7 +7,7 @@ use buildgate::policy::{InvalidPolicy, Policy, Trigger};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::github::{Failure, GitHub, Hook};
+use crate::github::{Delivery, Failure, GateAnswer, GitHub, Hook};
 use crate::link::Target;
 use crate::local::say;
 use crate::triggers::quoted;
@@ -49,6 +49,10 @@ impl Findings {
     fn wrong(&mut self, what: &'static str, text: impl Into<String>, mend: impl Into<String>) {
         self.0.push(Finding { what, good: false, text: text.into(), mend: Some(mend.into()) });
     }
+
+    fn are_good(&self) -> bool {
+        self.0.iter().all(|finding| finding.good)
+    }
 }
 
 impl Check {
@@ -66,9 +70,8 @@ impl Check {
         let policy = self.check_policy(stored.as_ref(), &mut findings);
         let trigger = policy.as_ref().map(|policy| policy.trigger);
         // What `link` is told to set: the policy that is there if it is good, or else what mends it.
-        let good = findings.0.iter().all(|finding| finding.good);
         let policy = match (&stored, trigger) {
-            (Some((_, text)), Some(_)) if good => Some(text.trim()),
+            (Some((_, text)), Some(_)) if findings.are_good() => Some(text.trim()),
             (_, Some(Trigger::Commit)) => Some(Trigger::Commit.as_str()),
             _ => None,
         };
@@ -87,8 +90,7 @@ impl Check {
             }
         }
         self.tell(&findings, &deliveries);
-        let good = findings.0.iter().all(|finding| finding.good);
-        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if findings.are_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// The command that mends what `link` can mend, and leaves a good policy as it is.
@@ -154,7 +156,7 @@ impl Check {
         let target = &self.target;
         let mend = || self.link_command(policy);
         let url = &hook.config.url;
-        let rest = url.strip_prefix(target.url.trim_end_matches('/')).unwrap_or_default();
+        let rest = url.strip_prefix(&target.url).unwrap_or_default();
         if url.eq_ignore_ascii_case(&target.payload_url()) || matches!(rest, "" | "/") {
             findings.good("url", url.as_str());
         } else {
@@ -202,43 +204,16 @@ impl Check {
         let repository = &self.target.repository;
         let deliveries = github.deliveries(repository, hook.id, LAST_DELIVERIES)?;
         let mut shown = Vec::new();
-        for (number, delivery) in deliveries.iter().enumerate() {
+        for delivery in &deliveries {
             let answer = github.gate_answer(repository, hook.id, delivery.id)?;
-            let code = answer.as_ref().map(|answer| answer.code.as_str());
-            if number == 0 {
-                let text = format!(
-                    "the last one ({}) was answered {} {}",
-                    delivery.event,
-                    delivery.status_code,
-                    code.unwrap_or("by something else than a gate")
-                );
-                match (delivery.status_code, code) {
-                    (200..=299, Some("hook-misconfigured")) => {
-                        findings.wrong("delivery", text, self.link_command(policy));
-                    }
-                    (200..=299, Some(_)) => findings.good("delivery", text),
-                    (401 | 403 | 404, Some(_)) => {
-                        findings.wrong("delivery", text, self.link_command(policy));
-                    }
-                    (_, Some(_)) => {
-                        let message = answer.as_ref().map(|answer| answer.message.clone());
-                        findings.wrong("delivery", text, message.unwrap_or_default());
-                    }
-                    (_, None) => findings.wrong(
-                        "delivery",
-                        format!("the last one ({}) failed: {}", delivery.event, delivery.status),
-                        format!(
-                            "make sure that GitHub can reach {}, then redeliver it",
-                            hook.config.url
-                        ),
-                    ),
-                }
+            if shown.is_empty() {
+                self.judge_delivery(hook, delivery, answer.as_ref(), policy, findings);
             }
             shown.push(json!({
                 "delivered_at": delivery.delivered_at,
                 "event": delivery.event,
                 "status": delivery.status_code,
-                "code": code,
+                "code": answer.map(|answer| answer.code),
             }));
         }
         if deliveries.is_empty() {
@@ -247,8 +222,33 @@ impl Check {
         Ok(shown)
     }
 
+    fn judge_delivery(
+        &self,
+        hook: &Hook,
+        delivery: &Delivery,
+        answer: Option<&GateAnswer>,
+        policy: Option<&str>,
+        findings: &mut Findings,
+    ) {
+        let last = format!("the last one ({})", delivery.event);
+        let Some(GateAnswer { code, message }) = answer else {
+            let mend =
+                format!("make sure that GitHub can reach {}, then redeliver it", hook.config.url);
+            findings.wrong("delivery", format!("{last} failed: {}", delivery.status), mend);
+            return;
+        };
+        let text = format!("{last} was answered {} {code}", delivery.status_code);
+        match delivery.status_code {
+            200..=299 if code != "hook-misconfigured" => findings.good("delivery", text),
+            200..=299 | 401 | 403 | 404 => {
+                findings.wrong("delivery", text, self.link_command(policy));
+            }
+            _ => findings.wrong("delivery", text, message.as_str()),
+        }
+    }
+
     fn tell(&self, findings: &Findings, deliveries: &[Value]) {
-        let good = findings.0.iter().all(|finding| finding.good);
+        let good = findings.are_good();
         if self.target.json {
             let findings: Vec<Value> = findings
                 .0

@@ -75,7 +75,7 @@ pub struct HookSettings<'a> {
 }
 
 /// A delivery, as GitHub lists it.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 pub struct Delivery {
     /// GitHub's id of it.
     pub id: u64,

@@ -19,7 +19,7 @@ use crate::triggers::Triggers;
 
 /// The events that a linked webhook gets: `deployment` and `push` can start builds, and `status` costs
 /// nothing.
-pub const EVENTS: [&str; 3] = ["push", "deployment", "status"];
+const EVENTS: [&str; 3] = ["push", "deployment", "status"];
 
 /// Among how many of the last deliveries a ping is looked for.
 const LAST_DELIVERIES: usize = 30;
@@ -58,7 +58,8 @@ pub struct Target {
     pub json: bool,
 }
 
-/// Reads a gate's URL: with a path, it would be the Payload URL of some webhook.
+/// Reads a gate's URL, and leaves a slash at its end away: with a path, it would be the Payload URL of some
+/// webhook.
 fn gate_url(text: &str) -> Result<String, String> {
     let uri: http::Uri = text.parse().map_err(|_| "it is not a URL".to_owned())?;
     match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
@@ -82,19 +83,14 @@ impl Target {
         Ok(GitHub::new(&self.api, token))
     }
 
-    /// The gate's URL without a slash at its end.
-    fn gate(&self) -> &str {
-        self.url.trim_end_matches('/')
-    }
-
     /// The Payload URL of the repository's own route.
     pub fn payload_url(&self) -> String {
-        format!("{}/{}", self.gate(), self.repository)
+        format!("{}/{}", self.url, self.repository)
     }
 
     /// Whether a webhook points at this gate, by whichever route.
     pub fn is_ours(&self, hook: &Hook) -> bool {
-        let rest = hook.config.url.strip_prefix(self.gate());
+        let rest = hook.config.url.strip_prefix(&self.url);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 

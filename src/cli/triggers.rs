@@ -1,10 +1,11 @@
 //! The policies in Workers KV, through wrangler.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use buildgate::policy::keys;
+use buildgate::policy::{first_stored, keys};
 use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::Value;
@@ -80,15 +81,13 @@ impl Triggers {
         let values = self.wrangler(&arguments);
         let _ = fs::remove_file(&file);
         let values = values?;
-        let values: Value = values
+        let values: HashMap<String, Value> = values
             .find('{')
             .and_then(|start| serde_json::from_str(values.get(start..)?).ok())
             .ok_or_else(|| format!("wrangler did not tell the values: {values}"))?;
-        Ok(keys.into_iter().find_map(|key| {
-            let value = values.get(&key)?;
-            let text = value.get("value").unwrap_or(value).as_str()?.to_owned();
-            Some((key, text))
-        }))
+        let text = |value: Value| value.get("value").unwrap_or(&value).as_str().map(str::to_owned);
+        let values = values.into_iter().map(|(key, value)| (key, text(value))).collect();
+        Ok(first_stored(keys, values))
     }
 
     fn place(&self) -> &'static str {

@@ -7,8 +7,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::decision::{Build, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
-use crate::policy::Trigger;
+use crate::build_request::BuildRequest;
+use crate::decision::{
+    Build, Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
+};
+use crate::event::Event;
+use crate::policy::{Policy, Trigger};
 use crate::repository::RepositoryName;
 use crate::signature::{SIGNATURE_HEADER, SecretUsed};
 use crate::webhook::LARGEST_BODY;
@@ -169,6 +173,25 @@ pub struct About {
 }
 
 impl Verdict {
+    /// The verdict on an event under its repository's policy, and the build request that has to be put on
+    /// the queue for it to hold, where the event is to be built. `delivery` and `received_at` are as for
+    /// [`BuildRequest::new`].
+    pub fn on(
+        event: &Event,
+        policy: Option<&Policy>,
+        delivery: &str,
+        received_at: u64,
+    ) -> (Self, Option<BuildRequest>) {
+        match decide(event, policy) {
+            Decision::Ignore(why) => (Self::Ignored(why), None),
+            Decision::Pong(check) => (Self::Pong(check), None),
+            Decision::Build(build) => {
+                let build_request = BuildRequest::new(&build, delivery, received_at);
+                (Self::Queued(Queued::from(&build)), Some(build_request))
+            }
+        }
+    }
+
     /// The outcome, the code and the HTTP status: settled, others rely on them.
     pub fn codes(&self) -> (Outcome, &'static str, u16) {
         use Outcome::{Ignored as Ign, Pong, Queued as Que, Rejected as Rej};

@@ -38,10 +38,9 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, Method, Request, Response, event, worker_sys};
 
-use answer::{About, Queued, Rejection, Verdict};
+use answer::{About, Rejection, Verdict};
 use build_request::{BuildRequest, rfc3339};
 use dead_letter::DeadLetter;
-use decision::{Decision, decide};
 use edge::{HandoverSettings, Message};
 use event::Event;
 use handover::{Handover, HandoverLine, Step};
@@ -129,20 +128,16 @@ async fn receive(
     };
     about.trigger = policy.as_ref().map(|policy| policy.trigger);
 
-    match decide(&event, policy.as_ref()) {
-        Decision::Ignore(why) => Ok(Verdict::Ignored(why)),
-        Decision::Pong(check) => Ok(Verdict::Pong(check)),
-        Decision::Build(build) => {
-            let build_request = BuildRequest::new(&build, &headers.delivery, received_at);
-            let id = build_request.id().to_owned();
-            let unavailable = |detail| Rejection::QueueUnavailable { detail };
-            let text =
-                build_request.into_message().map_err(|error| unavailable(error.to_string()))?;
-            edge::enqueue(env, &text).await.map_err(|error| unavailable(error.to_string()))?;
-            about.build = Some(id);
-            Ok(Verdict::Queued(Queued::from(&build)))
-        }
+    let (verdict, build_request) =
+        Verdict::on(&event, policy.as_ref(), &headers.delivery, received_at);
+    if let Some(build_request) = build_request {
+        let id = build_request.id().to_owned();
+        let unavailable = |detail| Rejection::QueueUnavailable { detail };
+        let text = build_request.into_message().map_err(|error| unavailable(error.to_string()))?;
+        edge::enqueue(env, &text).await.map_err(|error| unavailable(error.to_string()))?;
+        about.build = Some(id);
     }
+    Ok(verdict)
 }
 
 /// Looks up the policy that the operator has set for a repository.

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use buildgate::answer::{About, Queued, Rejection, Verdict};
+use buildgate::answer::{About, Rejection, Verdict};
 use buildgate::build_request::BuildRequest;
-use buildgate::decision::{Decision, decide};
 use buildgate::event::Event;
 use buildgate::policy::{InvalidPolicy, Policy};
 use buildgate::signature::SecretUsed;
@@ -114,17 +113,12 @@ fn try_to_judge(
         None => None,
     };
     about.trigger = policy.as_ref().map(|policy| policy.trigger);
-    match decide(&event, policy.as_ref()) {
-        Decision::Ignore(why) => Ok((Verdict::Ignored(why), None)),
-        Decision::Pong(check) => Ok((Verdict::Pong(check), None)),
-        Decision::Build(build) => {
-            let delivery = about.delivery.clone().unwrap_or_default();
-            let request = BuildRequest::new(&build, &delivery, received_at);
-            about.build = Some(request.id().to_owned());
-            let text = request
-                .into_message()
-                .map_err(|error| Rejection::QueueUnavailable { detail: error.to_string() })?;
-            Ok((Verdict::Queued(Queued::from(&build)), Some(text)))
-        }
-    }
+    let delivery = about.delivery.clone().unwrap_or_default();
+    let (verdict, build_request) = Verdict::on(&event, policy.as_ref(), &delivery, received_at);
+    about.build = build_request.as_ref().map(|build_request| build_request.id().to_owned());
+    let text = build_request
+        .map(BuildRequest::into_message)
+        .transpose()
+        .map_err(|error| Rejection::QueueUnavailable { detail: error.to_string() })?;
+    Ok((verdict, text))
 }

@@ -12,6 +12,7 @@ use crate::decision::{
     Build, Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
 use crate::event::Event;
+use crate::handover::is_loopback;
 use crate::policy::{Policy, Trigger};
 use crate::repository::RepositoryName;
 use crate::signature::{SIGNATURE_HEADER, SecretUsed};
@@ -156,8 +157,6 @@ pub enum Outcome {
 pub struct About {
     /// The URL that the gate is reached at, without a path.
     pub gate: String,
-    /// Whether the gate runs on the operator's own machine, in the local simulator.
-    pub local: bool,
     /// `X-GitHub-Delivery`
     pub delivery: Option<String>,
     /// `X-GitHub-Event`
@@ -170,6 +169,13 @@ pub struct About {
     pub trigger: Option<Trigger>,
     /// The id of the build request.
     pub build: Option<String>,
+}
+
+impl About {
+    /// Whether the gate runs in the local simulator: only that is reached by a loopback name.
+    fn is_local(&self) -> bool {
+        self.gate.parse::<http::Uri>().is_ok_and(|gate| gate.host().is_some_and(is_loopback))
+    }
 }
 
 impl Verdict {
@@ -476,7 +482,7 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
                  service to link it under its new name: `cargo run -- link {repository} --trigger \
                  deployment --url {gate}{place}` (or with the trigger that it had).",
                 gate = about.gate,
-                place = if about.local { " --local" } else { "" }
+                place = if about.is_local() { " --local" } else { "" }
             ),
             None => format!(
                 "This webhook's Payload URL is that of {route}, but the delivery names no repository. An \
@@ -485,7 +491,7 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
             ),
         },
         Rejection::RepositoryNotLinked => {
-            let place = if about.local { "--local" } else { "--remote" };
+            let place = if about.is_local() { "--local" } else { "--remote" };
             format!(
                 "{repository} is not linked to the build service, so nothing is built. Its operator \
                  links it with `npx wrangler kv key put {place} --binding REPO_TRIGGERS {repository} \

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use futures_util::future::{Either, select};
-use http::uri::Authority;
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{
@@ -19,7 +18,7 @@ use worker::{
 use crate::answer::{About, Rejection, Verdict};
 use crate::build_request::BuildRequest;
 use crate::dead_letter::LONGEST_ANSWER;
-use crate::handover::{Handover, Schedule, check_origin_url, is_loopback};
+use crate::handover::{Handover, Schedule, check_origin_url};
 use crate::operator::{OperatorToken, Refusal};
 use crate::signature::WebhookSecrets;
 use crate::standard_webhooks::{self, OriginSecrets};
@@ -36,12 +35,6 @@ const LONGEST_TIMEOUT: u64 = 300;
 /// (<https://developers.cloudflare.com/workers/reference/security-model/#step-1-disallow-timers-and-multi-threading>).
 pub fn now() -> u64 {
     Date::now().as_millis()
-}
-
-/// Whether the request came to the local simulator: only that is reached by a loopback name.
-pub fn is_local(request: &Request) -> bool {
-    let host = header(request, "Host").and_then(|host| host.parse::<Authority>().ok());
-    host.is_some_and(|host| is_loopback(host.host()))
 }
 
 /// The URL that the gate is reached at, without a path.

@@ -76,11 +76,7 @@ async fn fetch(mut request: Request, env: Env, _ctx: Context) -> worker::Result<
         return operate(&request, &env, &token).await;
     }
     let started = edge::now();
-    let mut about = About {
-        gate: edge::gate_url(&request),
-        local: edge::is_local(&request),
-        ..About::default()
-    };
+    let mut about = About { gate: edge::gate_url(&request), ..About::default() };
     let verdict = match (Route::parse(&request.path()), request.method()) {
         (Some(Route::Shared), Method::Get | Method::Head) => return Response::ok(ABOUT_BUILDGATE),
         (Some(route), Method::Post) => {

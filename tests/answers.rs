@@ -10,7 +10,6 @@ use serde_json::Value;
 fn verified(event: &str, trigger: Option<Trigger>) -> About {
     About {
         gate: "https://gate.example".into(),
-        local: false,
         delivery: Some("72d3162e-cc78-11e3-81ab-4c9367dc0958".into()),
         event: Some(event.into()),
         secret: Some(SecretUsed::Current),
@@ -444,7 +443,7 @@ fn what_went_wrong_inside_is_for_the_log_only() {
 
 #[test]
 fn the_local_gate_links_in_the_local_simulator() {
-    let about = About { local: true, ..verified("push", None) };
+    let about = About { gate: "http://127.0.0.1:8787".into(), ..verified("push", None) };
     let answer = answer(&Verdict::Rejected(Rejection::RepositoryNotLinked), &about).to_string();
     assert!(answer.contains(
         "npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/Hello-World deployment"

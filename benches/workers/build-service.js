@@ -1,0 +1,37 @@
+// What the two JavaScript workers share: the rule of the deployment trigger, on the bindings that buildgate
+// has, too.
+
+export async function triggerOf(repository, env) {
+  const [owner] = repository.full_name.split("/");
+  return (
+    (await env.REPO_TRIGGERS.get(repository.full_name)) ??
+    (await env.REPO_TRIGGERS.get(`${owner}/*`))
+  );
+}
+
+export const isDeploy = ({ action, deployment }) =>
+  action === "created" && deployment.task === "deploy" && deployment.environment !== "github-pages";
+
+export const buildRequest = (delivery, { repository, deployment }) => ({
+  version: 1,
+  id: `deployment:${repository.id}:${deployment.id}`,
+  trigger: "deployment",
+  delivery,
+  received_at: new Date().toISOString(),
+  repository: {
+    id: repository.id,
+    full_name: repository.full_name,
+    clone_url: repository.clone_url,
+    default_branch: repository.default_branch,
+    private: repository.private,
+  },
+  commit: { sha: deployment.sha, ref: deployment.ref },
+  deployment: {
+    id: deployment.id,
+    task: deployment.task,
+    environment: deployment.environment,
+    description: deployment.description,
+    creator: deployment.creator?.login,
+    payload: deployment.payload,
+  },
+});

@@ -1,26 +1,26 @@
 //! The thin edge to the platform: everything that touches Cloudflare's runtime and nothing that
 //! decides.
 
-use std::collections::HashMap;
-use std::pin::pin;
-use std::time::Duration;
+use std::cell::RefCell;
 
-use futures_util::TryStreamExt;
-use futures_util::future::{Either, select};
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::{
-    AbortController, AbortSignal, Date, Delay, Env, Fetch, Headers, Method, QueueContentType,
-    RawMessageBuilder, Request, RequestInit, RequestRedirect, Response, console_error, console_log,
-    js_sys, worker_sys,
+use worker::js_sys::futures::JsFuture;
+use worker::js_sys::{Array, Date, Math, Object, Reflect, Uint8Array};
+use worker::web_sys::{
+    AbortSignal, Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit,
 };
+use worker::{console_error, console_log, js_sys, worker_sys};
 
 use crate::answer::{About, Rejection, Verdict};
 use crate::build_request::BuildRequest;
 use crate::dead_letter::LONGEST_ANSWER;
 use crate::handover::{Handover, Schedule, check_origin_url};
 use crate::operator::{OperatorToken, Refusal};
-use crate::signature::WebhookSecrets;
+use crate::policy::{Policy, RememberedPolicies};
+use crate::repository::RepositoryName;
+use crate::runtime::{self, ByteStream, Env};
+use crate::signature::{self, WebhookSecrets};
 use crate::standard_webhooks::{self, OriginSecrets};
 use crate::webhook::LARGEST_BODY;
 
@@ -31,48 +31,115 @@ const ORIGIN_TIMEOUT: u64 = 30;
 /// handed over six at a time (<https://developers.cloudflare.com/queues/platform/limits/>).
 const LONGEST_TIMEOUT: u64 = 300;
 
+/// How much of a body is read at a time, in bytes. A body that is announced to be no larger is read in one
+/// go, which is quicker; a larger one would leave garbage of several times its size that way.
+const CHUNK: usize = 1024 * 1024;
+
+/// From how many bytes on WebCrypto computes an HMAC: below, the promises around it cost more than it saves.
+const NATIVE_HMAC: usize = 32 * 1024;
+
+/// How long an edge of Cloudflare's keeps what it has read from KV, in seconds: the least that can be asked
+/// for (<https://developers.cloudflare.com/kv/api/read-key-value-pairs/#cachettl-parameter>). With the time
+/// that a policy is remembered here, a change is still seen within 60.
+const KV_CACHE: u32 = 30;
+
 /// The time, in milliseconds since 1970. The runtime's clock stands still between two I/O operations
 /// (<https://developers.cloudflare.com/workers/reference/security-model/#step-1-disallow-timers-and-multi-threading>).
 pub fn now() -> u64 {
-    Date::now().as_millis()
+    Date::now() as u64
 }
 
-/// The URL that the gate is reached at, without a path.
-pub fn gate_url(request: &Request) -> String {
-    let url = request.inner().url();
-    let path = url.match_indices('/').nth(2).map_or(url.len(), |(path, _)| path);
-    url.get(..path).unwrap_or_default().to_owned()
+/// Gives the value of a header by its name.
+pub fn headers(request: &Request) -> impl Fn(&str) -> Option<String> + use<> {
+    let headers = request.headers();
+    move |name| headers.get(name).ok().flatten()
 }
 
-/// A header's value.
-pub fn header(request: &Request, name: &str) -> Option<String> {
-    request.headers().get(name).ok().flatten()
-}
-
-/// Reads the body, and no more of it than a delivery may have, whatever `Content-Length` says.
-pub async fn read_body(request: &mut Request) -> Result<Vec<u8>, Rejection> {
-    let announced = header(request, "Content-Length").and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LARGEST_BODY as u64) {
+/// Reads the body, and no more of it than a delivery may have, whatever its announced length says.
+pub async fn read_body(request: &Request, announced: Option<&str>) -> Result<Vec<u8>, Rejection> {
+    let announced = announced.and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > LARGEST_BODY) {
         return Err(Rejection::PayloadTooLarge);
     }
+    let broke_off = |_| {
+        let problem = "the body broke off before its end".to_owned();
+        Rejection::MalformedPayload { problem }
+    };
+    if announced.is_some_and(|length| length <= CHUNK) {
+        let body = JsFuture::from(request.array_buffer().map_err(broke_off)?).await;
+        return Ok(Uint8Array::new(&body.map_err(broke_off)?).to_vec());
+    }
     // There is no stream where there is no body.
-    let Ok(mut chunks) = request.stream() else {
+    let Some(stream) = request.body() else {
         return Ok(Vec::new());
     };
-    let mut body = Vec::new();
-    loop {
-        match chunks.try_next().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST_BODY => {
-                return Err(Rejection::PayloadTooLarge);
+    let body = read(stream.unchecked_into(), LARGEST_BODY + 1, announced).await;
+    let body = body.map_err(broke_off)?;
+    if body.len() > LARGEST_BODY { Err(Rejection::PayloadTooLarge) } else { Ok(body) }
+}
+
+/// Reads a stream up to its end, or to `most` bytes of it; `announced` is how many it should have.
+async fn read(
+    stream: ByteStream,
+    most: usize,
+    announced: Option<usize>,
+) -> Result<Vec<u8>, JsValue> {
+    let options = Object::new();
+    Reflect::set(&options, &"mode".into(), &"byob".into())?;
+    let reader = stream.get_reader(&options)?;
+    let end = announced.map_or(most, |announced| most.min(announced));
+    let mut bytes = Vec::with_capacity(CHUNK.min(end));
+    let mut buffer = Uint8Array::new_with_length(CHUNK.min(end) as u32);
+    while bytes.len() < end {
+        let wanted = buffer.length().min((end - bytes.len()) as u32);
+        let chunk = reader.read_at_least(wanted, buffer.subarray(0, wanted)).await?;
+        if let Some(value) = chunk.value() {
+            // Room for all that is announced is made once the first chunk of it has come.
+            if bytes.capacity() == CHUNK.min(end) {
+                bytes.reserve_exact(end - bytes.len());
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(_) => {
-                let problem = "the body broke off before its end".to_owned();
-                return Err(Rejection::MalformedPayload { problem });
-            }
+            append(&mut bytes, &value);
+            buffer = Uint8Array::new(&value.buffer());
+        }
+        if chunk.done() {
+            return Ok(bytes);
         }
     }
+    // What is left is not wanted; that it cannot be told so is no loss.
+    let _ = reader.cancel();
+    Ok(bytes)
+}
+
+/// Puts the bytes of a JavaScript array at the end of `bytes`.
+fn append(bytes: &mut Vec<u8>, value: &Uint8Array) {
+    let (start, length) = (bytes.len(), value.length() as usize);
+    bytes.resize(start + length, 0);
+    if let Some(end) = bytes.get_mut(start..) {
+        value.copy_to(end);
+    }
+}
+
+/// The HMAC-SHA256 of a message, computed by whichever is quicker.
+pub async fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    if message.len() >= NATIVE_HMAC
+        && let Ok(mac) = native_hmac_sha256(key, message).await
+        && let Ok(mac) = mac.try_into()
+    {
+        return mac;
+    }
+    signature::hmac_sha256(key, message)
+}
+
+/// The HMAC-SHA256 of a message by WebCrypto.
+async fn native_hmac_sha256(key: &[u8], message: &[u8]) -> Result<Vec<u8>, JsValue> {
+    let algorithm = Object::new();
+    Reflect::set(&algorithm, &"name".into(), &"HMAC".into())?;
+    Reflect::set(&algorithm, &"hash".into(), &"SHA-256".into())?;
+    let subtle = runtime::SUBTLE.with(Clone::clone);
+    let key =
+        subtle.import_key("raw", key, &algorithm, false, &Array::of(&["sign".into()])).await?;
+    let mac = subtle.sign("HMAC", &key, message).await?;
+    Ok(Uint8Array::new(&mac).to_vec())
 }
 
 /// The webhook secrets.
@@ -81,34 +148,96 @@ pub fn webhook_secrets(env: &Env) -> Result<WebhookSecrets, Rejection> {
         .map_err(|_| Rejection::NotConfigured)
 }
 
-/// Reads all `keys` of the policies in one go; a key that is not there has no value.
-pub async fn read_policies(
-    env: &Env,
-    keys: &[String],
-) -> Result<HashMap<String, Option<String>>, Rejection> {
-    let read = async { Ok(env.kv("REPO_TRIGGERS")?.get_bulk(keys).text().await?) };
-    read.await
-        .map_err(|error: worker::Error| Rejection::PolicyUnavailable { detail: error.to_string() })
+thread_local! {
+    /// The policies that this isolate has read a short time ago.
+    static REMEMBERED: RefCell<RememberedPolicies> = RefCell::default();
+}
+
+/// How long a policy is remembered, in seconds; not at all where nothing else is said.
+pub fn policy_cache(env: &Env) -> u64 {
+    variable(env, "POLICY_CACHE_SECONDS")
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// The policy of a repository, if it was read from KV a short time ago.
+pub fn remembered_policy(repository: &RepositoryName, now: u64) -> Option<Policy> {
+    REMEMBERED.with_borrow(|remembered| remembered.get(repository, now))
+}
+
+/// Remembers the policy of a repository for some seconds.
+pub fn remember_policy(repository: &RepositoryName, policy: &Policy, now: u64, seconds: u64) {
+    REMEMBERED.with_borrow_mut(|remembered| remembered.keep(repository, policy, now, seconds));
+}
+
+/// Reads the values of all `keys` of the policies in one go, in their order; a key that is not there has
+/// none.
+pub async fn read_policies(env: &Env, keys: &[String]) -> Result<Vec<Option<String>>, Rejection> {
+    let read = async {
+        let namespace = env.repo_triggers().ok_or("there is no binding REPO_TRIGGERS")?;
+        let options = Object::new();
+        Reflect::set(&options, &"type".into(), &"text".into())?;
+        Reflect::set(&options, &"cacheTtl".into(), &KV_CACHE.into())?;
+        let keys: Array = keys.iter().map(JsValue::from).collect();
+        let values = namespace.get(&keys, &options).await?;
+        Ok(keys.iter().map(|key| values.get(&key).as_string()).collect())
+    };
+    read.await.map_err(|error: JsValue| Rejection::PolicyUnavailable { detail: reason(error) })
 }
 
 /// Puts the text of a build request on the queue; it is there for certain once this is done.
-pub async fn enqueue(env: &Env, text: &str) -> worker::Result<()> {
-    let message = RawMessageBuilder::new(JsValue::from_str(text))
-        .build_with_content_type(QueueContentType::Text);
-    env.queue("BUILD_QUEUE")?.send_raw(message).await
+///
+/// Errors with what the queue said instead.
+pub async fn enqueue(env: &Env, text: &str) -> Result<(), String> {
+    let send = async {
+        let queue = env.build_queue().ok_or("there is no binding BUILD_QUEUE")?;
+        let options = Object::new();
+        Reflect::set(&options, &"contentType".into(), &"text".into())?;
+        JsFuture::from(queue.send(text.into(), options.into())?).await
+    };
+    send.await.map(|_| ()).map_err(reason)
+}
+
+/// What an error of the runtime says.
+pub fn reason(error: JsValue) -> String {
+    let message = Reflect::get(&error, &"message".into()).ok().and_then(|text| text.as_string());
+    message.or_else(|| error.as_string()).unwrap_or_else(|| "an unknown error".to_owned())
+}
+
+/// Makes an answer of JSON, with a line's end for those who look at it in a terminal.
+fn json(
+    status: u16,
+    body: serde_json::Result<String>,
+    headers: &[(&str, &str)],
+) -> Result<Response, JsValue> {
+    let mut body = body.map_err(|error| error.to_string())?;
+    body.push('\n');
+    let all = Headers::new()?;
+    all.set("Content-Type", "application/json")?;
+    for (name, value) in headers {
+        all.set(name, value)?;
+    }
+    let init = ResponseInit::new();
+    init.set_status(status);
+    init.set_headers(&all);
+    Response::new_with_opt_str_and_init(Some(&body), &init)
+}
+
+/// Makes an answer of plain text.
+pub fn plain(text: &str) -> Result<Response, JsValue> {
+    Response::new_with_opt_str(Some(text))
 }
 
 /// Makes the HTTP answer.
-pub fn respond(verdict: &Verdict, about: &About) -> worker::Result<Response> {
+pub fn respond(verdict: &Verdict, about: &About) -> Result<Response, JsValue> {
     let (_, _, status) = verdict.codes();
-    let headers = Headers::new();
-    headers.set("Content-Type", "application/json")?;
-    if let Verdict::Rejected(Rejection::MethodNotAllowed { allow }) = verdict {
-        headers.set("Allow", allow)?;
+    let body = verdict.body(about);
+    match verdict {
+        Verdict::Rejected(Rejection::MethodNotAllowed { allow }) => {
+            json(status, body, &[("Allow", allow)])
+        }
+        _ => json(status, body, &[]),
     }
-    let mut body = verdict.body(about)?;
-    body.push('\n');
-    Ok(Response::ok(body)?.with_status(status).with_headers(headers))
 }
 
 /// A message of a batch. (The crate's own type hides how often a message was tried.)
@@ -185,7 +314,8 @@ pub struct HandoverSettings {
 pub struct Origin {
     url: String,
     secrets: OriginSecrets,
-    patience: Duration,
+    /// In seconds.
+    patience: u32,
 }
 
 /// Reads the settings of the handover.
@@ -212,7 +342,7 @@ pub fn handover_settings(env: &Env) -> HandoverSettings {
         if !(1..=LONGEST_TIMEOUT).contains(&patience) {
             return Err(format!("ORIGIN_TIMEOUT_SECONDS is not from 1 to {LONGEST_TIMEOUT}"));
         }
-        Ok(Origin { url, secrets, patience: Duration::from_secs(patience) })
+        Ok(Origin { url, secrets, patience: patience as u32 })
     };
     match schedule() {
         Ok(schedule) => HandoverSettings { schedule, origin: origin() },
@@ -223,58 +353,49 @@ pub fn handover_settings(env: &Env) -> HandoverSettings {
 /// Posts a build request to the origin, to the letter as it lay on the queue, and waits for the answer
 /// no longer than the origin is given.
 pub async fn post(origin: &Origin, build_request: &BuildRequest, text: &str) -> Handover {
-    let controller = AbortController::default();
-    let signal = controller.signal();
-    let exchange = pin!(exchange(origin, build_request, text, &signal));
-    match select(exchange, pin!(Delay::from(origin.patience))).await {
-        Either::Left((Ok(handover), _)) => handover,
-        Either::Left((Err(error), _)) => Handover::Unreachable { detail: error.to_string() },
-        Either::Right(_) => {
-            controller.abort();
-            let seconds = origin.patience.as_secs();
-            Handover::Unreachable { detail: format!("no answer within {seconds} s") }
-        }
-    }
+    exchange(origin, build_request, text).await.unwrap_or_else(|error| {
+        let name = Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string());
+        let detail = match name.as_deref() {
+            Some("TimeoutError") => format!("no answer within {} s", origin.patience),
+            _ => reason(error),
+        };
+        Handover::Unreachable { detail }
+    })
 }
 
 async fn exchange(
     origin: &Origin,
     build_request: &BuildRequest,
     text: &str,
-    signal: &AbortSignal,
-) -> worker::Result<Handover> {
+) -> Result<Handover, JsValue> {
     let signed = origin.secrets.sign(build_request.id(), now() / 1_000, text);
-    let headers = Headers::new();
+    let headers = Headers::new()?;
     headers.set("Content-Type", "application/json")?;
     headers.set("User-Agent", concat!("buildgate/", env!("CARGO_PKG_VERSION")))?;
     headers.set(standard_webhooks::ID_HEADER, &signed.id)?;
     headers.set(standard_webhooks::TIMESTAMP_HEADER, &signed.timestamp)?;
     headers.set(standard_webhooks::SIGNATURE_HEADER, &signed.signature)?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post)
-        .with_headers(headers)
-        .with_body(Some(text.into()))
-        .with_redirect(RequestRedirect::Manual);
-    let request = Request::new_with_init(&origin.url, &init)?;
-    let mut answer = Fetch::Request(request).send_with_signal(signal).await?;
-    let status = answer.status_code();
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_headers(&headers);
+    init.set_body(&text.into());
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(origin.patience * 1_000)));
+    let answer: Response = runtime::fetch_url(&origin.url, &init).await?.unchecked_into();
+    let status = answer.status();
     let retry_after = answer.headers().get("Retry-After")?;
-    let beginning = beginning(&mut answer, if status < 300 { 0 } else { LONGEST_ANSWER }).await;
+    let beginning = beginning(&answer, if status < 300 { 0 } else { LONGEST_ANSWER }).await;
     Ok(Handover::from_answer(status, beginning, retry_after.as_deref(), now() / 1_000))
 }
 
 /// The first `characters` of an answer; the rest is not read. One that breaks off has told enough with
 /// its status.
-async fn beginning(answer: &mut Response, characters: usize) -> String {
-    let mut bytes = Vec::new();
-    if let Ok(mut chunks) = answer.stream() {
-        // A character has at most four bytes. Dropped, the stream frees the connection.
-        while bytes.len() < 4 * characters
-            && let Ok(Some(chunk)) = chunks.try_next().await
-        {
-            bytes.extend_from_slice(&chunk);
-        }
-    }
+async fn beginning(answer: &Response, characters: usize) -> String {
+    let Some(stream) = answer.body() else {
+        return String::new();
+    };
+    // A character has at most four bytes.
+    let bytes = read(stream.unchecked_into(), 4 * characters, None).await.unwrap_or_default();
     String::from_utf8_lossy(&bytes).chars().take(characters).collect()
 }
 
@@ -283,37 +404,34 @@ pub fn operator_token(env: &Env) -> Option<OperatorToken> {
     OperatorToken::new(variable(env, "OPERATOR_TOKEN"))
 }
 
-/// The query of a request's URL.
-pub fn query(request: &Request) -> Option<String> {
-    request.inner().url().split_once('?').map(|(_, query)| query.to_owned())
-}
-
 /// Makes the answer to an operator's request.
-pub fn respond_to_operator(result: &Result<String, Refusal>) -> worker::Result<Response> {
-    let headers = Headers::new();
-    headers.set("Content-Type", "application/json")?;
-    headers.set("Cache-Control", "no-store")?;
-    let (mut body, status) = match result {
-        Ok(body) => (body.clone(), 200),
-        Err(refusal) => (refusal.body()?, refusal.codes().1),
-    };
+pub fn respond_to_operator(result: &Result<String, Refusal>) -> Result<Response, JsValue> {
+    const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
     match result {
-        Err(Refusal::MethodNotAllowed(allowed)) => headers.set("Allow", allowed)?,
-        Err(Refusal::Unauthorized) => headers.set("WWW-Authenticate", "Bearer")?,
-        _ => {}
+        Ok(body) => json(200, Ok(body.clone()), &[NO_STORE]),
+        Err(refusal) => {
+            let (status, body) = (refusal.codes().1, refusal.body());
+            match refusal {
+                Refusal::MethodNotAllowed(allowed) => {
+                    json(status, body, &[NO_STORE, ("Allow", allowed)])
+                }
+                Refusal::Unauthorized => {
+                    json(status, body, &[NO_STORE, ("WWW-Authenticate", "Bearer")])
+                }
+                _ => json(status, body, &[NO_STORE]),
+            }
+        }
     }
-    body.push('\n');
-    Ok(Response::ok(body)?.with_status(status).with_headers(headers))
 }
 
 /// A number from 0 to 1.
 pub fn random() -> f64 {
-    js_sys::Math::random()
+    Math::random()
 }
 
 /// A secret or a variable.
 fn variable(env: &Env, name: &str) -> Option<String> {
-    env.var(name).ok().map(|value| value.to_string())
+    Reflect::get(env, &name.into()).ok()?.as_string()
 }
 
 /// Writes one line of JSON to the log.

@@ -1,78 +1,95 @@
-//! The ledger, a D1 database: the second thin edge to the platform. Its tables are in `migrations/`.
+//! The ledger, a D1 database: the second thin edge to the platform. Its tables are in `migrations/`. It
+//! writes the JSON of its answers itself, in the shapes of `dead_letter.rs`.
 
-use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
-use worker::{D1Result, Env};
+use worker::js_sys::futures::JsFuture;
+use worker::js_sys::{Array, Reflect};
+use worker::worker_sys::D1PreparedStatement;
 
-use crate::dead_letter::{DeadLetter, DeadLetterPage, DeadLetterSummary, StoredDeadLetter};
+use crate::dead_letter::DeadLetter;
+use crate::edge::reason;
+use crate::runtime::Env;
 
-/// How many dead letters a page of the list has.
-const PAGE: usize = 100;
+const KEEP: &str = "INSERT INTO dead_letters (message_id, build, repository, reason, detail, status, answer, \
+                    attempts, stored_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                    ON CONFLICT (message_id) DO NOTHING";
 
-const SUMMARY: &str = "id, build, repository, reason, status, attempts, stored_at, redriven_at";
+const LIST: &str = "SELECT json_object('dead_letters', json_group_array(json(letter)), \
+                    'next', iif(count(*) = 100, max(id), NULL)) AS answer FROM \
+                    (SELECT id, json_object('id', id, 'build', build, 'repository', repository, \
+                    'reason', reason, 'status', status, 'attempts', attempts, 'stored_at', stored_at, \
+                    'redriven_at', redriven_at) AS letter \
+                    FROM dead_letters WHERE id > ? ORDER BY id LIMIT 100)";
+
+const SHOW: &str = "SELECT json_object('id', id, 'build', build, 'repository', repository, \
+                    'reason', reason, 'status', status, 'attempts', attempts, 'stored_at', stored_at, \
+                    'redriven_at', redriven_at, 'detail', detail, 'answer', answer, \
+                    'message', message) AS answer FROM dead_letters WHERE id = ?";
 
 /// Keeps a dead letter. Keeping the same message again changes nothing.
-pub async fn keep(env: &Env, letter: &DeadLetter<'_>) -> worker::Result<()> {
-    run(
-        env,
-        "INSERT INTO dead_letters (message_id, build, repository, reason, detail, status, \
-         answer, attempts, stored_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (message_id) DO NOTHING",
-        &[
-            letter.message_id.into(),
-            text(letter.build),
-            text(letter.repository),
-            letter.reason.into(),
-            text(letter.detail),
-            number(letter.status.map(u32::from)),
-            text(letter.answer),
-            number(letter.attempts),
-            letter.stored_at.as_str().into(),
-            letter.message.into(),
-        ],
-    )
-    .await?;
-    Ok(())
+pub async fn keep(env: &Env, letter: &DeadLetter<'_>) -> Result<(), String> {
+    let values = [
+        letter.message_id.into(),
+        text(letter.build),
+        text(letter.repository),
+        letter.reason.into(),
+        text(letter.detail),
+        number(letter.status.map(u32::from)),
+        text(letter.answer),
+        number(letter.attempts),
+        letter.stored_at.as_str().into(),
+        letter.message.into(),
+    ];
+    run(env, KEEP, &values).await
 }
 
-/// Lists the dead letters with an id above `after`.
-pub async fn list(env: &Env, after: u64) -> worker::Result<DeadLetterPage> {
-    let query = format!("SELECT {SUMMARY} FROM dead_letters WHERE id > ? ORDER BY id LIMIT {PAGE}");
-    let dead_letters: Vec<DeadLetterSummary> = rows(env, &query, &[id(after)]).await?;
-    let next = dead_letters.last().filter(|_| dead_letters.len() == PAGE).map(|last| last.id);
-    Ok(DeadLetterPage { dead_letters, next })
+/// The JSON of a page of the list: the dead letters with an id above `after`.
+pub async fn list(env: &Env, after: u64) -> Result<String, String> {
+    first(env, LIST, after).await.map(|row| column(&row, "answer").unwrap_or_default())
 }
 
-/// Finds a dead letter.
-pub async fn find(env: &Env, letter: u64) -> worker::Result<Option<StoredDeadLetter>> {
-    let query = format!("SELECT {SUMMARY}, detail, answer, message FROM dead_letters WHERE id = ?");
-    Ok(rows(env, &query, &[id(letter)]).await?.pop())
+/// The JSON of a dead letter.
+pub async fn show(env: &Env, letter: u64) -> Result<Option<String>, String> {
+    first(env, SHOW, letter).await.map(|row| column(&row, "answer"))
+}
+
+/// A dead letter's message, and the id of the build request that it is, if it is one.
+pub async fn message(env: &Env, letter: u64) -> Result<Option<(String, Option<String>)>, String> {
+    let row = first(env, "SELECT message, build FROM dead_letters WHERE id = ?", letter).await?;
+    Ok(column(&row, "message").map(|message| (message, column(&row, "build"))))
 }
 
 /// Marks a dead letter as put back on the queue.
-pub async fn mark_redriven(env: &Env, letter: u64, redriven_at: &str) -> worker::Result<()> {
+pub async fn mark_redriven(env: &Env, letter: u64, redriven_at: &str) -> Result<(), String> {
     let query = "UPDATE dead_letters SET redriven_at = ? WHERE id = ?";
-    run(env, query, &[redriven_at.into(), id(letter)]).await?;
-    Ok(())
+    run(env, query, &[redriven_at.into(), id(letter)]).await
 }
 
 /// Drops a dead letter, and says whether there was one.
-pub async fn drop(env: &Env, letter: u64) -> worker::Result<bool> {
-    let query = "DELETE FROM dead_letters WHERE id = ? RETURNING id";
-    let dropped: Vec<serde_json::Value> = rows(env, query, &[id(letter)]).await?;
-    Ok(!dropped.is_empty())
+pub async fn drop(env: &Env, letter: u64) -> Result<bool, String> {
+    let row = first(env, "DELETE FROM dead_letters WHERE id = ? RETURNING id", letter).await?;
+    Ok(!row.is_null())
 }
 
-async fn run(env: &Env, query: &str, values: &[JsValue]) -> worker::Result<D1Result> {
-    env.d1("LEDGER")?.prepare(query).bind(values)?.all().await
+fn prepare(env: &Env, query: &str, values: &[JsValue]) -> Result<D1PreparedStatement, JsValue> {
+    let ledger = env.ledger().ok_or("there is no binding LEDGER")?;
+    ledger.prepare(query)?.bind(values.iter().collect::<Array>())
 }
 
-async fn rows<T: DeserializeOwned>(
-    env: &Env,
-    query: &str,
-    values: &[JsValue],
-) -> worker::Result<Vec<T>> {
-    run(env, query, values).await?.results()
+async fn run(env: &Env, query: &str, values: &[JsValue]) -> Result<(), String> {
+    let run = async { JsFuture::from(prepare(env, query, values)?.run()?).await };
+    run.await.map(|_| ()).map_err(reason)
+}
+
+/// The first row of a query about one dead letter, or null.
+async fn first(env: &Env, query: &str, letter: u64) -> Result<JsValue, String> {
+    let first = async { JsFuture::from(prepare(env, query, &[id(letter)])?.first(None)?).await };
+    first.await.map_err(reason)
+}
+
+/// A column of a row, where there is a row and the column is not null.
+fn column(row: &JsValue, name: &str) -> Option<String> {
+    Reflect::get(row, &name.into()).ok()?.as_string()
 }
 
 fn text(value: Option<&str>) -> JsValue {

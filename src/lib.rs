@@ -7,8 +7,8 @@
 //! ```
 //!
 //! This file tells both stories, and that of the operator, who looks after the dead letters. Of the
-//! modules, `edge` and `ledger` are the only ones that touch the platform; the others are pure, and
-//! plain `cargo test` runs them.
+//! modules, `edge`, `ledger` and `runtime` are the only ones that touch the platform; the others are pure,
+//! and plain `cargo test` runs them.
 
 #![deny(missing_docs)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -29,6 +29,7 @@ pub mod log;
 pub mod operator;
 pub mod policy;
 pub mod repository;
+mod runtime;
 pub mod signature;
 pub mod standard_webhooks;
 pub mod webhook;
@@ -36,7 +37,8 @@ pub mod webhook;
 use futures_util::stream::{self, StreamExt};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{Context, Env, Method, Request, Response, event, worker_sys};
+use worker::web_sys::{Request, Response};
+use worker::{event, worker_sys};
 
 use answer::{About, Rejection, Verdict};
 use build_request::{BuildRequest, rfc3339};
@@ -48,7 +50,8 @@ use log::DeliveryLine;
 use operator::{Dropped, OperatorLine, OperatorToken, Redriven, Refusal, json};
 use policy::Policy;
 use repository::RepositoryName;
-use webhook::{ContentType, Route, WebhookHeaders};
+use runtime::Env;
+use webhook::{ContentType, Location, Route, WebhookHeaders};
 
 /// What `GET /` answers.
 const ABOUT_BUILDGATE: &str = concat!(
@@ -67,21 +70,25 @@ fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// Answers an HTTP request.
-#[event(fetch)]
-async fn fetch(mut request: Request, env: Env, _ctx: Context) -> worker::Result<Response> {
-    if request.path().starts_with(operator::PREFIX)
+/// Answers an HTTP request. (Not `#[event(fetch)]`, whose types ask the runtime for more than is used.)
+#[wasm_bindgen(
+    wasm_bindgen = ::worker::wasm_bindgen,
+    wasm_bindgen_futures = ::worker::wasm_bindgen_futures,
+    js_sys = ::worker::js_sys
+)]
+pub async fn fetch(request: Request, env: Env, _ctx: JsValue) -> Result<Response, JsValue> {
+    let (method, url) = (request.method(), request.url());
+    let location = Location::parse(&url);
+    if location.path.starts_with(operator::PREFIX)
         && let Some(token) = edge::operator_token(&env)
     {
-        return operate(&request, &env, &token).await;
+        return operate(&request, &method, &location, &env, &token).await;
     }
     let started = edge::now();
-    let mut about = About { gate: edge::gate_url(&request), ..About::default() };
-    let verdict = match (Route::parse(&request.path()), request.method()) {
-        (Some(Route::Shared), Method::Get | Method::Head) => return Response::ok(ABOUT_BUILDGATE),
-        (Some(route), Method::Post) => {
-            receive(&mut request, &env, &route, started, &mut about).await
-        }
+    let mut about = About { gate: location.gate.to_owned(), ..About::default() };
+    let verdict = match (Route::parse(location.path), method.as_str()) {
+        (Some(Route::Shared), "GET" | "HEAD") => return edge::plain(ABOUT_BUILDGATE),
+        (Some(route), "POST") => receive(&request, &env, &route, started, &mut about).await,
         (Some(Route::Shared), _) => Err(Rejection::MethodNotAllowed { allow: "GET, HEAD, POST" }),
         (Some(Route::Repository(_)), _) => Err(Rejection::MethodNotAllowed { allow: "POST" }),
         (None, _) => Err(Rejection::NotFound),
@@ -94,32 +101,34 @@ async fn fetch(mut request: Request, env: Env, _ctx: Context) -> worker::Result<
 
 /// Receives a delivery: the order of these steps is the order of the refusals.
 async fn receive(
-    request: &mut Request,
+    request: &Request,
     env: &Env,
     route: &Route,
     received_at: u64,
     about: &mut About,
 ) -> Result<Verdict, Rejection> {
-    let headers = WebhookHeaders::read(|name| edge::header(request, name))?;
+    let header = edge::headers(request);
+    let headers = WebhookHeaders::read(&header)?;
     about.delivery = Some(headers.delivery.clone());
     about.event = Some(headers.event.clone());
 
-    let body = edge::read_body(request).await?;
+    let body = edge::read_body(request, header("Content-Length").as_deref()).await?;
     let secrets = edge::webhook_secrets(env)?;
     let secrets = match route {
         Route::Shared => secrets,
         Route::Repository(repository) => secrets.for_repository(repository),
     };
-    let body = secrets.verify(body, &headers.signature).map_err(|_| Rejection::BadSignature)?;
+    let verified = secrets.verify(body, &headers.signature, edge::hmac_sha256).await;
+    let body = verified.map_err(|_| Rejection::BadSignature)?;
     about.secret = Some(body.secret_used());
 
-    let payload = ContentType::read(edge::header(request, "Content-Type"))?.payload(&body)?;
+    let payload = ContentType::read(header("Content-Type"))?.payload(&body)?;
     let event = Event::parse(&headers.event, &payload)?;
     about.repository = event.repository().cloned();
     route.admits(event.repository())?;
 
     let policy = match event.governed_by() {
-        Some(repository) => Some(look_up(env, repository).await?),
+        Some(repository) => Some(look_up(env, repository, received_at).await?),
         None => None,
     };
     about.trigger = policy.as_ref().map(|policy| policy.trigger);
@@ -130,17 +139,26 @@ async fn receive(
         let id = build_request.id().to_owned();
         let unavailable = |detail| Rejection::QueueUnavailable { detail };
         let text = build_request.into_message().map_err(|error| unavailable(error.to_string()))?;
-        edge::enqueue(env, &text).await.map_err(|error| unavailable(error.to_string()))?;
+        edge::enqueue(env, &text).await.map_err(unavailable)?;
         about.build = Some(id);
     }
     Ok(verdict)
 }
 
-/// Looks up the policy that the operator has set for a repository.
-async fn look_up(env: &Env, repository: &RepositoryName) -> Result<Policy, Rejection> {
+/// Looks up the policy that the operator has set for a repository: in KV, unless that was done a short time
+/// ago.
+async fn look_up(env: &Env, repository: &RepositoryName, now: u64) -> Result<Policy, Rejection> {
+    let memory = edge::policy_cache(env);
+    if memory > 0
+        && let Some(policy) = edge::remembered_policy(repository, now)
+    {
+        return Ok(policy);
+    }
     let keys = policy::keys(repository);
     let values = edge::read_policies(env, &keys).await?;
-    policy::most_exact(keys, values)
+    let policy = policy::most_exact(keys, values)?;
+    edge::remember_policy(repository, &policy, now, memory);
+    Ok(policy)
 }
 
 /// Takes a batch of messages off a queue. Each message is decided by itself, so none holds up or
@@ -189,7 +207,7 @@ async fn hand_over(message: Message, env: &Env, settings: &HandoverSettings, giv
         let id = message.id();
         let letter = DeadLetter::new(&id, &text, build_request.as_ref(), &handover, attempt, now);
         if let Err(error) = ledger::keep(env, &letter).await {
-            ledger_error = Some(error.to_string());
+            ledger_error = Some(error);
             step = Step::Retry(settings.schedule.delay(attempt, random));
         }
     }
@@ -204,46 +222,51 @@ async fn hand_over(message: Message, env: &Env, settings: &HandoverSettings, giv
 }
 
 /// Answers a request to an operator's route.
-async fn operate(request: &Request, env: &Env, token: &OperatorToken) -> worker::Result<Response> {
-    let (method, path) = (request.method(), request.path());
-    let result = if token.admits(edge::header(request, "Authorization").as_deref()) {
-        match operator::Route::parse(method.as_ref(), &path, edge::query(request).as_deref()) {
+async fn operate(
+    request: &Request,
+    method: &str,
+    location: &Location<'_>,
+    env: &Env,
+    token: &OperatorToken,
+) -> Result<Response, JsValue> {
+    let result = if token.admits(edge::headers(request)("Authorization").as_deref()) {
+        match operator::Route::parse(method, location.path, location.query) {
             Ok(route) => perform(route, env).await,
             Err(refusal) => Err(refusal),
         }
     } else {
         Err(Refusal::Unauthorized)
     };
-    edge::log(&OperatorLine::new(method.as_ref(), &path, result.as_ref().err()));
+    edge::log(&OperatorLine::new(method, location.path, result.as_ref().err()));
     edge::respond_to_operator(&result)
 }
 
 /// Does what the operator asks for, and gives the answer's JSON.
 async fn perform(route: operator::Route, env: &Env) -> Result<String, Refusal> {
-    let unavailable = |error: worker::Error| Refusal::LedgerUnavailable(error.to_string());
-    let find = async |id: u64| {
-        let letter = ledger::find(env, id).await.map_err(unavailable)?;
-        letter.ok_or_else(|| Refusal::NoSuchLetter(id.to_string()))
-    };
+    let no_such_letter = |id: u64| Refusal::NoSuchLetter(id.to_string());
     match route {
         operator::Route::List { after } => {
-            json(&ledger::list(env, after).await.map_err(unavailable)?)
+            ledger::list(env, after).await.map_err(Refusal::LedgerUnavailable)
         }
-        operator::Route::Show(id) => json(&find(id).await?),
+        operator::Route::Show(id) => {
+            let letter = ledger::show(env, id).await.map_err(Refusal::LedgerUnavailable)?;
+            letter.ok_or_else(|| no_such_letter(id))
+        }
         operator::Route::Redrive(id) => {
-            let letter = find(id).await?;
-            edge::enqueue(env, &letter.message)
-                .await
-                .map_err(|error| Refusal::QueueUnavailable(error.to_string()))?;
+            let letter = ledger::message(env, id).await.map_err(Refusal::LedgerUnavailable)?;
+            let (message, build) = letter.ok_or_else(|| no_such_letter(id))?;
+            edge::enqueue(env, &message).await.map_err(Refusal::QueueUnavailable)?;
             // Only now: a letter that is marked must be on the queue.
             ledger::mark_redriven(env, id, &rfc3339(edge::now()))
                 .await
-                .map_err(|error| Refusal::NotMarked(error.to_string()))?;
-            json(&Redriven { id, build: letter.summary.build })
+                .map_err(Refusal::NotMarked)?;
+            json(&Redriven { id, build })
         }
-        operator::Route::Drop(id) => match ledger::drop(env, id).await.map_err(unavailable)? {
-            true => json(&Dropped { id }),
-            false => Err(Refusal::NoSuchLetter(id.to_string())),
-        },
+        operator::Route::Drop(id) => {
+            match ledger::drop(env, id).await.map_err(Refusal::LedgerUnavailable)? {
+                true => json(&Dropped { id }),
+                false => Err(no_such_letter(id)),
+            }
+        }
     }
 }

@@ -20,6 +20,12 @@ const LONGEST_QUOTE: usize = 100;
 /// Longest description of what is wrong with a policy, in characters.
 const LONGEST_PROBLEM: usize = 300;
 
+/// The longest that a policy is remembered, in seconds.
+pub const LONGEST_MEMORY: u64 = 30;
+
+/// How many repositories' policies are remembered at most, so that an isolate's memory has a bound.
+const MOST_REMEMBERED: usize = 1_000;
+
 /// What starts a repository's builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -168,26 +174,47 @@ pub fn keys(repository: &RepositoryName) -> Vec<String> {
     keys
 }
 
-/// Picks a repository's policy: of the `keys` that have a value, the first one's counts.
+/// Picks a repository's policy: of the `keys` that have a value, the first one's counts. The `values` are in
+/// the order of the keys.
 ///
 /// Errors with [`Rejection::RepositoryNotLinked`] where none has one, and with
 /// [`Rejection::InvalidPolicy`] where that one's value cannot be read: a less exact key is never
 /// taken in its place, for that would be a guess.
-pub fn most_exact(
-    keys: Vec<String>,
-    values: HashMap<String, Option<String>>,
-) -> Result<Policy, Rejection> {
+pub fn most_exact(keys: Vec<String>, values: Vec<Option<String>>) -> Result<Policy, Rejection> {
     let (key, value) = first_stored(keys, values).ok_or(Rejection::RepositoryNotLinked)?;
     Policy::parse(&value)
         .map_err(|InvalidPolicy(problem)| Rejection::InvalidPolicy { key, problem })
 }
 
 /// The first of the `keys` that has a value, and that value.
-pub fn first_stored(
-    keys: Vec<String>,
-    mut values: HashMap<String, Option<String>>,
-) -> Option<(String, String)> {
-    keys.into_iter().find_map(|key| values.remove(&key).flatten().map(|value| (key, value)))
+pub fn first_stored(keys: Vec<String>, values: Vec<Option<String>>) -> Option<(String, String)> {
+    keys.into_iter().zip(values).find_map(|(key, value)| value.map(|value| (key, value)))
+}
+
+/// Policies that were read a short time ago, so that not every delivery has to wait for KV. That a
+/// repository is missing is never remembered, and neither is a value that cannot be used: either is put right
+/// by somebody who then redelivers.
+#[derive(Debug, Default)]
+pub struct RememberedPolicies(HashMap<String, (Policy, u64)>);
+
+impl RememberedPolicies {
+    /// The policy of a repository, if it is remembered at `now`, in milliseconds since 1970.
+    pub fn get(&self, repository: &RepositoryName, now: u64) -> Option<Policy> {
+        let (policy, until) = self.0.get(repository.as_spelt())?;
+        (now < *until).then(|| policy.clone())
+    }
+
+    /// Remembers a policy that was read at `now` for some seconds, at most [`LONGEST_MEMORY`].
+    pub fn keep(&mut self, repository: &RepositoryName, policy: &Policy, now: u64, seconds: u64) {
+        if seconds == 0 {
+            return;
+        }
+        if self.0.len() >= MOST_REMEMBERED {
+            self.0.clear();
+        }
+        let until = now + 1_000 * seconds.min(LONGEST_MEMORY);
+        self.0.insert(repository.as_spelt().to_owned(), (policy.clone(), until));
+    }
 }
 
 fn quote(text: &str) -> String {

@@ -7,7 +7,6 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hmac::Mac;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::signature::hmac_sha256;
@@ -75,7 +74,7 @@ impl OriginSecrets {
             .iter()
             .map(|key| {
                 let mac = hmac_sha256(key, signed.as_bytes());
-                format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
+                format!("v1,{}", BASE64_STANDARD.encode(mac))
             })
             .collect();
         SignedHeaders { id, timestamp: timestamp.to_string(), signature: signatures.join(" ") }

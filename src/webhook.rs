@@ -21,6 +21,31 @@ const LONGEST_EVENT: usize = 64;
 /// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>).
 pub const LARGEST_BODY: usize = 25 * 1024 * 1024;
 
+/// A request's URL, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Location<'a> {
+    /// Where the gate is reached: the URL without a path.
+    pub gate: &'a str,
+    /// The path, which begins with `/`.
+    pub path: &'a str,
+    /// What follows `?`, where there is one.
+    pub query: Option<&'a str>,
+}
+
+impl<'a> Location<'a> {
+    /// Takes apart a URL as a runtime's `Request` gives it: absolute, with a path, without a fragment
+    /// (<https://url.spec.whatwg.org/#url-serializing>).
+    pub fn parse(url: &'a str) -> Self {
+        let (url, query) = match url.split_once('?') {
+            Some((url, query)) => (url, Some(query)),
+            None => (url, None),
+        };
+        let path = url.match_indices('/').nth(2).map_or(url.len(), |(path, _)| path);
+        let (gate, path) = url.split_at_checked(path).unwrap_or((url, ""));
+        Self { gate, path, query }
+    }
+}
+
 /// Where webhooks are received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -199,6 +224,22 @@ mod tests {
     }
 
     #[test]
+    fn a_url_is_taken_apart() {
+        for (url, gate, path, query) in [
+            ("https://gate.example/", "https://gate.example", "/", None),
+            ("http://[::1]:8787/o/n/?a=/b", "http://[::1]:8787", "/o/n/", Some("a=/b")),
+            (
+                "https://gate.example/-/dead-letters?after=7?",
+                "https://gate.example",
+                "/-/dead-letters",
+                Some("after=7?"),
+            ),
+        ] {
+            assert_eq!(Location::parse(url), Location { gate, path, query }, "{url}");
+        }
+    }
+
+    #[test]
     fn every_route() {
         let own = |name: &str| Some(Route::Repository(name.parse().unwrap()));
         for (path, route) in [
@@ -307,7 +348,7 @@ mod tests {
     fn verified(body: &[u8]) -> VerifiedBody {
         let secrets = WebhookSecrets::new(Some("secret".into()), None).unwrap();
         let signature = Signature::parse(&sign(&"secret".to_owned().into(), body)).unwrap();
-        secrets.verify(body.to_vec(), &signature).unwrap()
+        secrets.verify_here(body, &signature).unwrap()
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! What comes from outside: payloads and policies of every shape are read or refused with a reason
 //! that helps, and nothing panics.
 
-use std::collections::HashMap;
-
 use buildgate::answer::Rejection;
 use buildgate::build_request::BuildRequest;
 use buildgate::decision::{Decision, decide};
@@ -190,12 +188,11 @@ fn the_most_exact_entry_counts() {
     assert_eq!(keys(&"octocat/hello".parse().unwrap()), ["octocat/hello", "octocat/*"]);
 
     let find = |values: &[(&str, &str)]| {
-        let mut found: HashMap<String, Option<String>> =
-            ranked.iter().map(|key| ((*key).to_owned(), None)).collect();
-        found.extend(
-            values.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))),
-        );
-        most_exact(keys(&repository), found)
+        let keys = keys(&repository);
+        let stored = |key: &String| values.iter().find(|(stored, _)| stored == key);
+        let values = keys.iter().map(|key| stored(key).map(|(_, value)| (*value).to_owned()));
+        let values = values.collect();
+        most_exact(keys, values)
     };
     for (i, key) in ranked.iter().enumerate() {
         let mut values = vec![(*key, "commit")];

@@ -1,9 +1,7 @@
-// The worker that somebody would write by hand: WebCrypto, JSON.parse, KV, a queue. It imports the key once,
-// not for each request.
+// The worker that somebody would write by hand: WebCrypto, as in Cloudflare's own example
+// (https://developers.cloudflare.com/workers/examples/signing-requests/), JSON.parse, KV, a queue.
 
 import { buildRequest, isDeploy, triggerOf } from "./build-service.js";
-
-let key;
 
 function importKey(secret) {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
@@ -29,7 +27,7 @@ export default {
       return answer(400, "rejected", "A header is missing.");
     }
     const body = await request.arrayBuffer();
-    key ??= await importKey(env.WEBHOOK_SECRET);
+    const key = await importKey(env.WEBHOOK_SECRET);
     if (!(await crypto.subtle.verify("HMAC", key, fromHex(signature.slice(7)), body))) {
       return answer(401, "rejected", "The signature does not match the body.");
     }

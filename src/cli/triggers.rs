@@ -81,12 +81,12 @@ impl Triggers {
         let values = self.wrangler(&arguments);
         let _ = fs::remove_file(&file);
         let values = values?;
-        let values: HashMap<String, Value> = values
+        let mut values: HashMap<String, Value> = values
             .find('{')
             .and_then(|start| serde_json::from_str(values.get(start..)?).ok())
             .ok_or_else(|| format!("wrangler did not tell the values: {values}"))?;
         let text = |value: Value| value.get("value").unwrap_or(&value).as_str().map(str::to_owned);
-        let values = values.into_iter().map(|(key, value)| (key, text(value))).collect();
+        let values = keys.iter().map(|key| values.remove(key).and_then(text)).collect();
         Ok(first_stored(keys, values))
     }
 

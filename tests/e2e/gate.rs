@@ -45,6 +45,7 @@ impl Setup {
                 ("ORIGIN_URL", origin_url.into()),
                 ("ORIGIN_SECRET", origin::SECRET.into()),
                 ("OPERATOR_TOKEN", OPERATOR_TOKEN.into()),
+                ("POLICY_CACHE_SECONDS", "0".into()),
             ],
             config: |_| {},
             ledger: true,

@@ -2,15 +2,16 @@
 //! from what GitHub signed, so however often an event is delivered, it asks for the same build.
 
 use chrono::{DateTime, SecondsFormat};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::decision::Build;
 use crate::event::{DeploymentDetails, Repository, Sha};
+use crate::fields::{Fields, Want, Wanted};
 use crate::policy::Trigger;
 
 /// The shape's version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u64 = 1;
 
 /// Largest text put on the queue, in bytes. A message may have 128,000, of which the queue uses some
 /// 100 itself (<https://developers.cloudflare.com/queues/platform/limits/>).
@@ -20,9 +21,9 @@ pub const LARGEST_MESSAGE: usize = 127_800;
 const LONGEST_DESCRIPTION: usize = 1_000;
 
 /// A request to build one commit of one repository.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct BuildRequest {
-    version: u32,
+    version: u64,
     id: String,
     trigger: Trigger,
     delivery: String,
@@ -33,14 +34,14 @@ pub struct BuildRequest {
     deployment: Option<DeploymentRequest>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Serialize)]
 struct Commit {
     sha: Sha,
     #[serde(rename = "ref")]
     reference: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Serialize)]
 struct DeploymentRequest {
     id: u64,
     task: String,
@@ -96,21 +97,6 @@ impl BuildRequest {
         &self.id
     }
 
-    /// The GUID of the delivery that asked for it first.
-    pub fn delivery(&self) -> &str {
-        &self.delivery
-    }
-
-    /// The event that it was made of, by GitHub's name.
-    pub fn event(&self) -> &'static str {
-        if self.deployment.is_some() { "deployment" } else { "push" }
-    }
-
-    /// The full name of the repository to build.
-    pub fn repository(&self) -> &str {
-        self.repository.full_name.as_spelt()
-    }
-
     /// The text to put on the queue, at most [`LARGEST_MESSAGE`] bytes: what is too large is left out,
     /// the deployment's payload first and then the tail of its description, for the build itself
     /// needs neither.
@@ -131,17 +117,45 @@ impl BuildRequest {
         }
         Ok(message)
     }
+}
 
-    /// Reads a request back from the text of a queue message.
+/// What the gate has to know of a request that lies on the queue. The origin gets the message to the letter.
+#[derive(Debug)]
+pub struct QueuedRequest {
+    /// The request's id.
+    pub id: String,
+    /// The GUID of the delivery that asked for it first.
+    pub delivery: String,
+    /// The event that it was made of, by GitHub's name.
+    pub event: &'static str,
+    /// The full name of the repository to build.
+    pub repository: String,
+}
+
+impl QueuedRequest {
+    /// Reads the text of a queue message.
     ///
     /// Errors, with what is wrong, where the text is not a build request of this [`VERSION`].
     pub fn from_message(message: &str) -> Result<Self, String> {
-        let request: Self = serde_json::from_str(message).map_err(|error| error.to_string())?;
-        if request.version == VERSION {
-            Ok(request)
-        } else {
-            Err(format!("build request of version {}, not {VERSION}", request.version))
+        const WANTED: Wanted = &[
+            ("version", Want::Scalar),
+            ("id", Want::Scalar),
+            ("delivery", Want::Scalar),
+            ("repository", Want::Object(&[("full_name", Want::Scalar)])),
+            ("deployment", Want::Object(&[])),
+        ];
+        let mut fields = Fields::read(message.as_bytes(), Want::Object(WANTED))?;
+        let version: u64 = fields.take("version")?;
+        if version != VERSION {
+            return Err(format!("build request of version {version}, not {VERSION}"));
         }
+        let of_deployment = fields.optional_object("deployment")?.is_some();
+        Ok(Self {
+            id: fields.take("id")?,
+            delivery: fields.take("delivery")?,
+            event: if of_deployment { "deployment" } else { "push" },
+            repository: fields.object("repository")?.take("full_name")?,
+        })
     }
 }
 
@@ -152,7 +166,7 @@ impl DeploymentRequest {
             task: deployment.task.clone(),
             environment: deployment.environment.clone(),
             description: deployment.description.clone(),
-            creator: deployment.creator.as_ref().map(|creator| creator.login.clone()),
+            creator: deployment.creator.clone(),
             payload: Some(deployment.payload.clone()),
             payload_omitted: false,
         }

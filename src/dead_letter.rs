@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::build_request::{BuildRequest, rfc3339};
+use crate::build_request::{QueuedRequest, rfc3339};
 use crate::handover::Handover;
 
 /// How much of the origin's answer is kept, in characters.
@@ -40,15 +40,15 @@ impl<'a> DeadLetter<'a> {
     pub fn new(
         message_id: &'a str,
         message: &'a str,
-        request: Option<&'a BuildRequest>,
+        request: Option<&'a QueuedRequest>,
         handover: &'a Handover,
         attempt: u32,
         now: u64,
     ) -> Self {
         Self {
             message_id,
-            build: request.map(BuildRequest::id),
-            repository: request.map(BuildRequest::repository),
+            build: request.map(|request| request.id.as_str()),
+            repository: request.map(|request| request.repository.as_str()),
             reason: handover.code(),
             detail: handover.detail(),
             status: handover.status(),

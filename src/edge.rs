@@ -13,7 +13,7 @@ use worker::web_sys::{
 use worker::{console_error, console_log, js_sys, worker_sys};
 
 use crate::answer::{About, Rejection, Verdict};
-use crate::build_request::BuildRequest;
+use crate::build_request::QueuedRequest;
 use crate::dead_letter::LONGEST_ANSWER;
 use crate::handover::{Handover, Schedule, check_origin_url};
 use crate::operator::{OperatorToken, Refusal};
@@ -352,7 +352,7 @@ pub fn handover_settings(env: &Env) -> HandoverSettings {
 
 /// Posts a build request to the origin, to the letter as it lay on the queue, and waits for the answer
 /// no longer than the origin is given.
-pub async fn post(origin: &Origin, build_request: &BuildRequest, text: &str) -> Handover {
+pub async fn post(origin: &Origin, build_request: &QueuedRequest, text: &str) -> Handover {
     exchange(origin, build_request, text).await.unwrap_or_else(|error| {
         let name = Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string());
         let detail = match name.as_deref() {
@@ -365,10 +365,10 @@ pub async fn post(origin: &Origin, build_request: &BuildRequest, text: &str) -> 
 
 async fn exchange(
     origin: &Origin,
-    build_request: &BuildRequest,
+    build_request: &QueuedRequest,
     text: &str,
 ) -> Result<Handover, JsValue> {
-    let signed = origin.secrets.sign(build_request.id(), now() / 1_000, text);
+    let signed = origin.secrets.sign(&build_request.id, now() / 1_000, text);
     let headers = Headers::new()?;
     headers.set("Content-Type", "application/json")?;
     headers.set("User-Agent", concat!("buildgate/", env!("CARGO_PKG_VERSION")))?;

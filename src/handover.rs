@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::build_request::BuildRequest;
+use crate::build_request::QueuedRequest;
 
 /// The longest delay, in seconds, and so the longest that `Retry-After` is obeyed: Queues delays a message
 /// by 12 hours at most (<https://developers.cloudflare.com/queues/platform/limits/>).
@@ -270,7 +270,7 @@ impl<'a> HandoverLine<'a> {
         handover: &'a Handover,
         step: &Step,
         attempt: u32,
-        request: Option<&'a BuildRequest>,
+        request: Option<&'a QueuedRequest>,
         ms: u64,
     ) -> Self {
         let (outcome, retry_in) = match step {
@@ -286,10 +286,10 @@ impl<'a> HandoverLine<'a> {
             ms,
             attempt,
             retry_in,
-            delivery: request.map(BuildRequest::delivery),
-            event: request.map(BuildRequest::event),
-            repository: request.map(BuildRequest::repository),
-            build: request.map(BuildRequest::id),
+            delivery: request.map(|request| request.delivery.as_str()),
+            event: request.map(|request| request.event),
+            repository: request.map(|request| request.repository.as_str()),
+            build: request.map(|request| request.id.as_str()),
             detail: handover.detail(),
             ledger_error: None,
         }

@@ -23,6 +23,7 @@ pub mod dead_letter;
 pub mod decision;
 mod edge;
 pub mod event;
+pub mod fields;
 pub mod handover;
 mod ledger;
 pub mod log;
@@ -41,7 +42,7 @@ use worker::web_sys::{Request, Response};
 use worker::{event, worker_sys};
 
 use answer::{About, Rejection, Verdict};
-use build_request::{BuildRequest, rfc3339};
+use build_request::{QueuedRequest, rfc3339};
 use dead_letter::DeadLetter;
 use edge::{HandoverSettings, Message};
 use event::Event;
@@ -189,7 +190,7 @@ async fn hand_over(message: Message, env: &Env, settings: &HandoverSettings, giv
     let started = edge::now();
     let attempt = message.attempt();
     let text = message.text();
-    let build_request = BuildRequest::from_message(&text);
+    let build_request = QueuedRequest::from_message(&text);
     let handover = match (&build_request, &settings.origin) {
         _ if given_up => Handover::GivenUpByQueue,
         (Err(detail), _) => Handover::Unreadable { detail: detail.clone() },

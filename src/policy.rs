@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::fmt;
 
 use glob::{MatchOptions, Pattern};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
 use crate::answer::Rejection;
-use crate::event::Object;
+use crate::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut};
 use crate::repository::RepositoryName;
 
 /// GitHub Pages makes deployments of its own, which nobody wants a container built for.
@@ -68,43 +68,42 @@ impl fmt::Display for Trigger {
     }
 }
 
-impl<'de> Deserialize<'de> for Trigger {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        Self::from_word(&word).map_err(serde::de::Error::custom)
+impl<'a> FromJson<'a> for Trigger {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        Self::from_word(&String::from_json(json)?).map_err(Wrong::new)
     }
 }
 
+/// The fields of a policy's JSON.
+const FIELDS: Wanted =
+    &[("trigger", Want::Scalar), ("environments", Want::List), ("branches", Want::List)];
+
 /// A repository's policy.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// What starts its builds.
     pub trigger: Trigger,
     /// The environments whose deployments count; not given: all but `github-pages`.
-    #[serde(default)]
     pub environments: Option<Vec<String>>,
     /// The branches that count; not given: under `commit` the default branch, under `deployment` all.
-    #[serde(default)]
     pub branches: Option<BranchPatterns>,
 }
 
 /// Exact branch names and globs. As in GitHub's own branch filters, `*` stops at a `/` and `**` does not
 /// (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet>).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BranchPatterns(Vec<BranchPattern>);
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct BranchPattern(Pattern);
 
-impl TryFrom<String> for BranchPattern {
-    type Error = String;
-
-    fn try_from(pattern: String) -> Result<Self, Self::Error> {
-        Pattern::new(&pattern)
-            .map(Self)
-            .map_err(|error| format!("`{}` is not a pattern: {}", quote(&pattern), error.msg))
+impl<'a> FromJson<'a> for BranchPattern {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        let pattern = String::from_json(json)?;
+        let wrong = |error: glob::PatternError| {
+            Wrong::new(format!("`{}` is not a pattern: {}", quote(&pattern), error.msg))
+        };
+        Pattern::new(&pattern).map(Self).map_err(wrong)
     }
 }
 
@@ -138,11 +137,15 @@ impl Policy {
             let trigger = Trigger::from_word(value).map_err(InvalidPolicy)?;
             return Ok(Self { trigger, environments: None, branches: None });
         }
-        let mut json = serde_json::Deserializer::from_str(value);
-        let Object(policy) = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| InvalidPolicy(cut(&error.to_string(), LONGEST_PROBLEM)))?;
-        json.end().map_err(|error| InvalidPolicy(error.to_string()))?;
-        Ok(policy)
+        let read = || {
+            let mut fields = Fields::read(value.as_bytes(), Want::Only(FIELDS))?;
+            Ok(Self {
+                trigger: fields.take("trigger")?,
+                environments: fields.take("environments")?,
+                branches: fields.take::<Option<_>>("branches")?.map(BranchPatterns),
+            })
+        };
+        read().map_err(|problem: String| InvalidPolicy(cut(&problem, LONGEST_PROBLEM)))
     }
 
     /// Whether deployments to `environment` count. GitHub compares environments without regard to
@@ -219,11 +222,4 @@ impl RememberedPolicies {
 
 fn quote(text: &str) -> String {
     cut(text, LONGEST_QUOTE)
-}
-
-fn cut(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::fields::{FromJson, Json, Wrong};
+
 /// Longest owner or name accepted, in bytes. GitHub allows 39 and 100
 /// (<https://docs.github.com/en/enterprise-cloud@latest/admin/identity-and-access-management/iam-configuration-reference/username-considerations-for-external-authentication>);
 /// the bound keeps every key far below the 512 bytes that Workers KV takes.
@@ -64,6 +66,13 @@ impl TryFrom<String> for RepositoryName {
 
     fn try_from(full_name: String) -> Result<Self, Self::Error> {
         full_name.parse()
+    }
+}
+
+impl<'a> FromJson<'a> for RepositoryName {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        let full_name = String::from_json(json)?;
+        full_name.parse().map_err(|problem: InvalidRepositoryName| Wrong::new(problem.to_string()))
     }
 }
 

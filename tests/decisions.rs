@@ -1,6 +1,6 @@
 //! The promise: which event builds under which trigger, and why every other one does not.
 
-use buildgate::build_request::{BuildRequest, LARGEST_MESSAGE};
+use buildgate::build_request::{BuildRequest, LARGEST_MESSAGE, QueuedRequest};
 use buildgate::decision::{
     Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
@@ -40,7 +40,7 @@ fn judge(event: &str, payload: &Value, policy: &str) -> Result<Value, Ignored> {
         Decision::Build(build) => {
             let message = BuildRequest::new(&build, DELIVERY, RECEIVED_AT).into_message().unwrap();
             assert!(message.len() <= LARGEST_MESSAGE, "{} bytes", message.len());
-            BuildRequest::from_message(&message).unwrap();
+            QueuedRequest::from_message(&message).unwrap();
             Ok(serde_json::from_str(&message).unwrap())
         }
     }

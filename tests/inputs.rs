@@ -2,7 +2,7 @@
 //! that helps, and nothing panics.
 
 use buildgate::answer::Rejection;
-use buildgate::build_request::BuildRequest;
+use buildgate::build_request::{BuildRequest, QueuedRequest};
 use buildgate::decision::{Decision, decide};
 use buildgate::event::Event;
 use buildgate::policy::{InvalidPolicy, Policy, Trigger, keys, most_exact};
@@ -36,7 +36,7 @@ fn a_malformed_payload_names_the_field() {
     for (event, payload, parts) in [
         ("push", fixture("push.malformed"), ["`after`", "null"]),
         ("push", with("push", "/after", json!("f95f852")), ["`after`", "40 or 64"]),
-        ("push", with("push", "/before", json!(7)), ["`before`", "integer `7`"]),
+        ("push", with("push", "/before", json!(7)), ["`before`", "the number 7"]),
         ("push", with("push", "/deleted", json!("no")), ["`deleted`", "boolean"]),
         (
             "push",
@@ -48,14 +48,18 @@ fn a_malformed_payload_names_the_field() {
             with("push", "/repository/full_name", json!("Hello-World")),
             ["`repository.full_name`", "full name"],
         ),
-        ("push", with("push", "/repository/id", json!(-1)), ["`repository.id`", "-1"]),
+        ("push", with("push", "/repository/id", json!(-1)), ["`repository.id`", "negative"]),
         (
             "push",
             with("push", "/repository", json!([1296269, "octocat/Hello-World"])),
             ["`repository`", "JSON object"],
         ),
         ("push", without("push", "", "ref"), ["missing field", "`ref`"]),
-        ("push", without("push", "/repository", "clone_url"), ["`repository`", "`clone_url`"]),
+        (
+            "push",
+            without("push", "/repository", "clone_url"),
+            ["missing field", "`repository.clone_url`"],
+        ),
         (
             "deployment",
             without("deployment.created", "", "deployment"),
@@ -77,7 +81,7 @@ fn a_malformed_payload_names_the_field() {
             ["`deployment.creator`", "JSON object"],
         ),
         ("ping", without("ping", "", "hook"), ["missing field", "`hook`"]),
-        ("ping", with("ping", "/hook/events", json!("*")), ["`hook.events`", "sequence"]),
+        ("ping", with("ping", "/hook/events", json!("*")), ["`hook.events`", "array"]),
     ] {
         let problem = problem(event, payload);
         assert!(parts.iter().all(|part| problem.contains(part)), "{parts:?} in {problem}");
@@ -157,13 +161,16 @@ fn anything_else_is_invalid_and_says_why() {
         ("{\"trigger\":\"deployment\"", "EOF"),
         ("{\"trigger\":\"deployment\"} x", "trailing characters"),
         ("{\"trigger\":\"deploy\"}", "`deploy` is not a trigger"),
-        ("{\"trigger\":{\"deployment\":null}}", "trigger: invalid type"),
+        ("{\"trigger\":{\"deployment\":null}}", "`trigger`: expected a string"),
         ("{\"trigger\":\"commit\",\"branch\":[\"main\"]}", "unknown field `branch`"),
-        ("{\"trigger\":\"commit\",\"branches\":\"main\"}", "branches: invalid type"),
-        ("{\"trigger\":\"commit\",\"branches\":[\"main\",7]}", "branches[1]: invalid type"),
+        ("{\"trigger\":\"commit\",\"branches\":\"main\"}", "`branches`: expected an array"),
+        (
+            "{\"trigger\":\"commit\",\"branches\":[\"main\",7]}",
+            "`branches[1]`: expected a string, found the number 7",
+        ),
         (
             "{\"trigger\":\"commit\",\"branches\":[\"a\",\"[b\"]}",
-            "branches[1]: `[b` is not a pattern",
+            "`branches[1]`: `[b` is not a pattern",
         ),
         ("{\"trigger\":\"commit\",\"trigger\":\"manual\"}", "duplicate field `trigger`"),
     ] {
@@ -216,10 +223,10 @@ fn only_a_build_request_of_this_version_is_read_back() {
         ("", "EOF"),
         ("a build, please", "expected value"),
         ("{}", "missing field"),
-        ("[1]", "invalid"),
+        ("[1]", "JSON object"),
         ("{\"version\":1,\"id\":\"x\"}", "missing field"),
     ] {
-        let error = BuildRequest::from_message(message).unwrap_err();
+        let error = QueuedRequest::from_message(message).unwrap_err();
         assert!(error.contains(part), "{message}: {error}");
     }
 
@@ -228,9 +235,12 @@ fn only_a_build_request_of_this_version_is_read_back() {
     let policy = Policy::parse("deployment").unwrap();
     let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
     let message = BuildRequest::new(&build, "delivery", 0).into_message().unwrap();
-    assert_eq!(BuildRequest::from_message(&message).unwrap().id(), "deployment:1296269:145988746");
+    assert_eq!(QueuedRequest::from_message(&message).unwrap().id, "deployment:1296269:145988746");
     let next = message.replace("\"version\":1", "\"version\":2");
-    assert_eq!(BuildRequest::from_message(&next).unwrap_err(), "build request of version 2, not 1");
+    assert_eq!(
+        QueuedRequest::from_message(&next).unwrap_err(),
+        "build request of version 2, not 1"
+    );
 }
 
 /// A JSON value of any shape.
@@ -280,7 +290,7 @@ fn run(event: &str, payload: &[u8], policy: &str) {
     let Ok(policy) = policy else { return };
     if let Decision::Build(build) = decide(&event, Some(&policy)) {
         let message = BuildRequest::new(&build, "delivery", u64::MAX).into_message().unwrap();
-        BuildRequest::from_message(&message).unwrap();
+        QueuedRequest::from_message(&message).unwrap();
     }
 }
 
@@ -323,7 +333,7 @@ proptest! {
 
     #[test]
     fn no_message_panics(message: String, json in any_json()) {
-        let _ = BuildRequest::from_message(&message);
-        let _ = BuildRequest::from_message(&json.to_string());
+        let _ = QueuedRequest::from_message(&message);
+        let _ = QueuedRequest::from_message(&json.to_string());
     }
 }

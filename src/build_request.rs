@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::decision::Build;
 use crate::event::{DeploymentDetails, Repository, Sha};
@@ -48,8 +47,9 @@ struct DeploymentRequest {
     environment: String,
     description: Option<String>,
     creator: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<Box<RawValue>>,
+    /// JSON, which [`BuildRequest::into_message`] puts in to the letter.
+    #[serde(skip)]
+    payload: String,
     payload_omitted: bool,
 }
 
@@ -101,14 +101,20 @@ impl BuildRequest {
     /// the deployment's payload first and then the tail of its description, for the build itself
     /// needs neither.
     pub fn into_message(mut self) -> serde_json::Result<String> {
-        let mut message = serde_json::to_string(&self)?;
-        if message.len() > LARGEST_MESSAGE
-            && let Some(deployment) = &mut self.deployment
-        {
-            deployment.payload = None;
-            deployment.payload_omitted = true;
-            message = serde_json::to_string(&self)?;
+        // What every request of a deployment ends with.
+        const END: &str = "\"payload_omitted\":false}}";
+        let message = serde_json::to_string(&self)?;
+        let Some(deployment) = &mut self.deployment else {
+            return Ok(message);
+        };
+        if let Some(head) = message.strip_suffix(END) {
+            let message = format!("{head}\"payload\":{},{END}", deployment.payload);
+            if message.len() <= LARGEST_MESSAGE {
+                return Ok(message);
+            }
         }
+        deployment.payload_omitted = true;
+        let mut message = serde_json::to_string(&self)?;
         if message.len() > LARGEST_MESSAGE
             && let Some(description) = self.deployment.as_mut().and_then(|d| d.description.as_mut())
         {
@@ -167,7 +173,7 @@ impl DeploymentRequest {
             environment: deployment.environment.clone(),
             description: deployment.description.clone(),
             creator: deployment.creator.clone(),
-            payload: Some(deployment.payload.clone()),
+            payload: deployment.payload.clone(),
             payload_omitted: false,
         }
     }

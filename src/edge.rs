@@ -258,7 +258,7 @@ impl Message {
     /// The queue's id of the message.
     pub fn id(&self) -> String {
         // Never the same for two messages, not even where the queue should give none.
-        self.0.id().map_or_else(|_| format!("unknown-{}", random()), String::from)
+        self.0.id().map_or_else(|_| format!("unknown-{}", (random() * 1e15) as u64), String::from)
     }
 
     /// Its text: a string as it is, anything else as JSON.
@@ -283,7 +283,7 @@ impl Message {
     /// Takes it off the queue.
     pub fn acknowledge(&self) {
         if let Err(error) = self.0.ack() {
-            console_error!("a message could not be acknowledged: {error:?}");
+            console_error!("a message could not be acknowledged: {}", reason(error));
         }
     }
 
@@ -294,9 +294,9 @@ impl Message {
         let delay = JsValue::from_f64(seconds as f64);
         let set = js_sys::Reflect::set(&options, &JsValue::from_str("delaySeconds"), &delay);
         if let Err(error) = set.and_then(|_| self.0.retry(options.into())) {
-            console_error!("a message could not be delayed by {seconds} s: {error:?}");
+            console_error!("a message could not be delayed by {seconds} s: {}", reason(error));
             if let Err(error) = self.0.retry(JsValue::UNDEFINED) {
-                console_error!("a message could not be retried: {error:?}");
+                console_error!("a message could not be retried: {}", reason(error));
             }
         }
     }

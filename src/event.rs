@@ -3,10 +3,9 @@
 //! Source: <https://docs.github.com/en/webhooks/webhook-events-and-payloads>
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::answer::Rejection;
-use crate::fields::{Fields, FromJson, Json, Want, Wanted, Wrong};
+use crate::fields::{Fields, FromJson, Json, Raw, Want, Wanted, Wrong};
 use crate::repository::RepositoryName;
 
 /// Longest text taken for a ref, an environment, a task, a login or a URL, in bytes. Far above what
@@ -91,7 +90,7 @@ pub struct DeploymentDetails {
     /// A sentence for people.
     pub description: Option<String>,
     /// Whatever JSON the deployment's maker wants passed on, to the letter.
-    pub payload: Box<RawValue>,
+    pub payload: String,
     /// The login of whoever made the deployment.
     pub creator: Option<String>,
 }
@@ -254,7 +253,10 @@ impl DeploymentDetails {
             task: text(&mut fields, "task")?,
             environment: text(&mut fields, "environment")?,
             description: fields.take("description")?,
-            payload: fields.take::<Option<Box<RawValue>>>("payload")?.unwrap_or_default(),
+            payload: fields
+                .take::<Option<Raw>>("payload")?
+                .map_or("null", |Raw(json)| json)
+                .to_owned(),
             creator: match fields.optional_object("creator")? {
                 Some(mut creator) => Some(text(&mut creator, "login")?),
                 None => None,

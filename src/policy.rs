@@ -150,12 +150,12 @@ impl Policy {
 
     /// Whether deployments to `environment` count. GitHub compares environments without regard to
     /// case
-    /// (<https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments>).
+    /// (<https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments>);
+    /// here that is so for the letters A to Z, because the tables of all others are large.
     pub fn enables_environment(&self, environment: &str) -> bool {
-        let environment = environment.to_lowercase();
         match &self.environments {
-            Some(enabled) => enabled.iter().any(|name| name.to_lowercase() == environment),
-            None => environment != GITHUB_PAGES,
+            Some(enabled) => enabled.iter().any(|name| name.eq_ignore_ascii_case(environment)),
+            None => !environment.eq_ignore_ascii_case(GITHUB_PAGES),
         }
     }
 }

@@ -212,10 +212,9 @@ fn json(
 ) -> Result<Response, JsValue> {
     let mut body = body.map_err(|error| error.to_string())?;
     body.push('\n');
-    let all = Headers::new()?;
-    all.set("Content-Type", "application/json")?;
-    for (name, value) in headers {
-        all.set(name, value)?;
+    let all = Object::new();
+    for (name, value) in [("Content-Type", "application/json")].iter().chain(headers) {
+        Reflect::set(&all, &(*name).into(), &(*value).into())?;
     }
     let init = ResponseInit::new();
     init.set_status(status);

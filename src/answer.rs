@@ -12,7 +12,7 @@ use crate::decision::{
     Build, Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
 use crate::event::Event;
-use crate::handover::is_loopback;
+use crate::handover::{is_loopback, scheme_and_host};
 use crate::policy::{Policy, Trigger};
 use crate::repository::RepositoryName;
 use crate::signature::{SIGNATURE_HEADER, SecretUsed};
@@ -174,7 +174,7 @@ pub struct About {
 impl About {
     /// Whether the gate runs in the local simulator: only that is reached by a loopback name.
     fn is_local(&self) -> bool {
-        self.gate.parse::<http::Uri>().is_ok_and(|gate| gate.host().is_some_and(is_loopback))
+        scheme_and_host(&self.gate).is_some_and(|(_, host)| is_loopback(host))
     }
 }
 

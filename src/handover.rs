@@ -223,13 +223,28 @@ pub fn check_origin_url(url: &str) -> Result<(), &'static str> {
     if url.trim().is_empty() {
         return Err("ORIGIN_URL is unset or blank");
     }
-    let uri: http::Uri = url.parse().map_err(|_| "ORIGIN_URL is not a URL")?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("https"), Some(host)) if !host.is_empty() => Ok(()),
-        (Some("http"), Some(host)) if is_loopback(host) => Ok(()),
-        (Some("http"), Some(_)) => Err("ORIGIN_URL is plain http to another machine: use https"),
+    match scheme_and_host(url).ok_or("ORIGIN_URL is not a URL")? {
+        ("https", _) => Ok(()),
+        ("http", host) if is_loopback(host) => Ok(()),
+        ("http", _) => Err("ORIGIN_URL is plain http to another machine: use https"),
         _ => Err("ORIGIN_URL is not an https URL"),
     }
+}
+
+/// The scheme and the host of an absolute URL (RFC 3986, section 3). None where it is no such URL: a
+/// character that has to be percent-encoded, such as the backslash, which some take for a slash, is in none.
+pub fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
+    if url.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&b)) {
+        return None;
+    }
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host_and_port = authority.rsplit('@').next()?;
+    let host = match host_and_port.find(']') {
+        Some(end) => host_and_port.get(..=end)?,
+        None => host_and_port.split(':').next()?,
+    };
+    if scheme.is_empty() || host.is_empty() { None } else { Some((scheme, host)) }
 }
 
 /// Whether a host's name or address means the machine itself.
@@ -466,9 +481,14 @@ mod tests {
             ("http://127.0.0.1.example/", "plain http"),
             ("ftp://origin.example/", "not an https URL"),
             ("origin.example/builds", "not"),
-            ("/builds", "not an https URL"),
-            ("https://", "not a"),
+            ("/builds", "not a URL"),
+            ("https://", "not a URL"),
+            ("https://:8443/", "not a URL"),
             ("https://two words/", "not a URL"),
+            ("http://127.0.0.1\\@origin.example/", "not a URL"),
+            ("http://127.0.0.1@origin.example/", "plain http"),
+            ("http://[::2]:8788/", "plain http"),
+            ("http://origin.example#@127.0.0.1/", "plain http"),
         ] {
             let error = check_origin_url(bad).unwrap_err();
             assert!(error.contains(why), "{bad}: {error}");

@@ -18,6 +18,7 @@
 )]
 
 pub mod answer;
+pub mod branch_pattern;
 pub mod build_request;
 pub mod dead_letter;
 pub mod decision;

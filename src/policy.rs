@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use glob::{MatchOptions, Pattern};
 use serde::Serialize;
 
 use crate::answer::Rejection;
+use crate::branch_pattern::BranchPattern;
 use crate::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut};
 use crate::repository::RepositoryName;
 
@@ -89,38 +89,28 @@ pub struct Policy {
     pub branches: Option<BranchPatterns>,
 }
 
-/// Exact branch names and globs. As in GitHub's own branch filters, `*` stops at a `/` and `**` does not
-/// (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet>).
+/// The patterns of a policy, of which a branch has to match one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BranchPatterns(Vec<BranchPattern>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct BranchPattern(Pattern);
 
 impl<'a> FromJson<'a> for BranchPattern {
     fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
         let pattern = String::from_json(json)?;
-        let wrong = |error: glob::PatternError| {
-            Wrong::new(format!("`{}` is not a pattern: {}", quote(&pattern), error.msg))
-        };
-        Pattern::new(&pattern).map(Self).map_err(wrong)
+        let wrong =
+            |problem| Wrong::new(format!("`{}` is not a pattern: {problem}", quote(&pattern)));
+        Self::parse(&pattern).map_err(wrong)
     }
 }
 
 impl BranchPatterns {
     /// Whether `branch` matches one of them.
     pub fn matches(&self, branch: &str) -> bool {
-        let options = MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: false,
-        };
-        self.0.iter().any(|BranchPattern(pattern)| pattern.matches_with(branch, options))
+        self.0.iter().any(|pattern| pattern.matches(branch))
     }
 
     /// The patterns as they were written.
     pub fn patterns(&self) -> Vec<String> {
-        self.0.iter().map(|BranchPattern(pattern)| pattern.as_str().to_owned()).collect()
+        self.0.iter().map(|pattern| pattern.as_str().to_owned()).collect()
     }
 }
 

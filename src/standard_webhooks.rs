@@ -129,7 +129,7 @@ mod tests {
 
     /// Verifies as an origin does, with the specification's own library.
     fn verify(secret: &str, headers: &SignedHeaders, body: &str) -> Result<(), WebhookError> {
-        let mut map = http::HeaderMap::new();
+        let mut map = ureq::http::HeaderMap::new();
         map.insert(ID_HEADER, headers.id.parse().unwrap());
         map.insert(TIMESTAMP_HEADER, headers.timestamp.parse().unwrap());
         map.insert(SIGNATURE_HEADER, headers.signature.parse().unwrap());

@@ -61,7 +61,7 @@ pub struct Target {
 /// Reads a gate's URL, and leaves a slash at its end away: with a path, it would be the Payload URL of some
 /// webhook.
 fn gate_url(text: &str) -> Result<String, String> {
-    let uri: http::Uri = text.parse().map_err(|_| "it is not a URL".to_owned())?;
+    let uri: ureq::http::Uri = text.parse().map_err(|_| "it is not a URL".to_owned())?;
     match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
         (Some(scheme @ ("http" | "https")), Some(authority), None | Some("/")) => {
             Ok(format!("{scheme}://{authority}"))

@@ -5,7 +5,8 @@ use buildgate::answer::Rejection;
 use buildgate::build_request::{BuildRequest, QueuedRequest};
 use buildgate::decision::{Decision, decide};
 use buildgate::event::Event;
-use buildgate::policy::{InvalidPolicy, Policy, Trigger, keys, most_exact};
+use buildgate::policy::{InvalidPolicy, Policy, RememberedPolicies, Trigger, keys, most_exact};
+use buildgate::repository::RepositoryName;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -241,6 +242,62 @@ fn only_a_build_request_of_this_version_is_read_back() {
         QueuedRequest::from_message(&next).unwrap_err(),
         "build request of version 2, not 1"
     );
+}
+
+#[test]
+fn a_policy_is_remembered_for_some_seconds_and_only_for_its_repository() {
+    let one: RepositoryName = "octocat/Hello-World".parse().unwrap();
+    let other: RepositoryName = "octocat/Spoon-Knife".parse().unwrap();
+    let policy = Policy::parse("deployment").unwrap();
+    let mut remembered = RememberedPolicies::default();
+    remembered.keep(&one, &policy, 1_000, 0);
+    assert_eq!(remembered.get(&one, 1_000), None);
+    remembered.keep(&one, &policy, 1_000, 7);
+    assert_eq!(remembered.get(&one, 7_999), Some(policy.clone()));
+    assert_eq!(remembered.get(&one, 8_000), None);
+    assert_eq!(remembered.get(&other, 1_000), None);
+    // Never for longer than a change may take to be seen.
+    remembered.keep(&one, &policy, 0, 3_600);
+    assert_eq!(remembered.get(&one, 29_999), Some(policy.clone()));
+    assert_eq!(remembered.get(&one, 30_000), None);
+    // Nor for ever more repositories.
+    for number in 0..100_000 {
+        let repository = format!("octocat/{number}").parse().unwrap();
+        remembered.keep(&repository, &policy, 0, 30);
+    }
+    assert_eq!(remembered.get(&one, 0), None);
+    assert_eq!(remembered.get(&"octocat/99999".parse().unwrap(), 0), Some(policy));
+}
+
+#[test]
+fn a_deployments_payload_is_kept_to_the_letter() {
+    for payload in [
+        "{}",
+        "null",
+        "1.50e+2",
+        " [ 1 , {\"payload\":\"}\\\"\"} ] ",
+        "\"a \\u00e9 \u{e9}\"",
+        "123456789012345678901234567890",
+    ] {
+        let mut deployment = fixture("deployment.created");
+        deployment["deployment"]["payload"] = json!("PLACE");
+        let text = deployment.to_string().replace("\"PLACE\"", payload);
+        let event = Event::parse("deployment", text.as_bytes()).unwrap();
+        let policy = Policy::parse("deployment").unwrap();
+        let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
+        let message = BuildRequest::new(&build, "delivery", 0).into_message().unwrap();
+        let expected = format!("\"payload\":{},\"payload_omitted\":false}}}}", payload.trim());
+        assert!(message.ends_with(&expected), "{message}");
+        assert!(serde_json::from_str::<Value>(&message).is_ok(), "{message}");
+    }
+    // Inside of it, too, all has to be text.
+    let text = fixture("deployment.created").to_string();
+    let at = text.find("\"payload\":").unwrap() + "\"payload\":".len();
+    let broken = [&text.as_bytes()[..at], b"\"\xff\",\"x\":", &text.as_bytes()[at..]].concat();
+    assert!(matches!(
+        Event::parse("deployment", &broken),
+        Err(Rejection::MalformedPayload { problem }) if problem.contains("`payload`")
+    ));
 }
 
 /// A JSON value of any shape.

@@ -81,6 +81,20 @@ fn the_table_has_every_fixture() {
 }
 
 #[test]
+fn a_policy_may_be_remembered_and_what_is_missing_or_invalid_never_is() {
+    let setup = Setup::without_origin().var("POLICY_CACHE_SECONDS", "30");
+    let gate = Gate::start(&setup);
+    let push = || Delivery::json("push", fixture("push")).send(&gate).code();
+    assert_eq!(push(), (404, "repository-not-linked".to_owned()));
+    gate.set(&[("octocat/Hello-World", "deploy")]);
+    assert_eq!(push(), (500, "invalid-policy".to_owned()));
+    gate.set(&[("octocat/Hello-World", "deployment")]);
+    assert_eq!(push(), (200, "trigger-is-deployment".to_owned()));
+    gate.set(&[("octocat/Hello-World", "manual")]);
+    assert_eq!(push(), (200, "trigger-is-deployment".to_owned()));
+}
+
+#[test]
 fn each_fixture_under_each_trigger_in_both_content_types() {
     let origin = Origin::start();
     let gate = Gate::start(&Setup::with_origin(&origin.url));

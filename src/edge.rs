@@ -88,17 +88,17 @@ async fn read(
     Reflect::set(&options, &"mode".into(), &"byob".into())?;
     let reader = stream.get_reader(&options)?;
     let end = announced.map_or(most, |announced| most.min(announced));
-    let mut bytes = Vec::with_capacity(CHUNK.min(end));
+    let mut bytes = Vec::new();
     let mut buffer = Uint8Array::new_with_length(CHUNK.min(end) as u32);
     while bytes.len() < end {
         let wanted = buffer.length().min((end - bytes.len()) as u32);
         let chunk = reader.read_at_least(wanted, buffer.subarray(0, wanted)).await?;
         if let Some(value) = chunk.value() {
-            // Room for all that is announced is made once the first chunk of it has come.
-            if bytes.capacity() == CHUNK.min(end) {
-                bytes.reserve_exact(end - bytes.len());
-            }
             append(&mut bytes, &value);
+            if announced.is_some() {
+                // Room for all of it, now that some has come.
+                bytes.reserve_exact(end.saturating_sub(bytes.len()));
+            }
             buffer = Uint8Array::new(&value.buffer());
         }
         if chunk.done() {

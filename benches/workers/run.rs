@@ -9,11 +9,11 @@ use crate::delivery::Delivery;
 use crate::load::{Until, drive};
 use crate::report;
 
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 9;
 /// How long a case lasts in a round.
-const SPELL: Duration = Duration::from_millis(300);
+const SPELL: Duration = Duration::from_millis(700);
 /// How long each case is sent before it counts, so that engines have optimised what they will.
-const WARM_UP: Duration = Duration::from_millis(700);
+const WARM_UP: Duration = Duration::from_millis(1_500);
 /// How many connections send side by side.
 const CONNECTIONS: usize = 8;
 /// How many deliveries of 1 MB a fresh process gets while its memory is watched.

@@ -235,8 +235,9 @@ fn chart(results: &Results, about: &str) -> String {
         "title_align": "left",
         "sub_title_align": "left",
         "legend_align": "right",
+        "legend_font_size": 12,
         "series_list": series,
-        "x_axis_data": Case::ALL.map(Case::name),
+        "x_axis_data": Case::ALL.map(Case::short_name),
     });
     let chart = BarChart::from_json(&options.to_string()).and_then(|chart| chart.svg());
     chart.expect("a chart of these options")

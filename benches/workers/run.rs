@@ -51,6 +51,18 @@ impl Case {
         }
     }
 
+    /// A name that fits under a bar.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Forged => "forged, 7 KB",
+            Self::Push7K => "push, 7 KB",
+            Self::Push100K => "push, 100 KB",
+            Self::Deployment => "deployment, 8 KB",
+            Self::Push1M => "push, 1 MB",
+            Self::Push25M => "push, 25 MB",
+        }
+    }
+
     fn delivery(self) -> Delivery {
         match self {
             Self::Forged => Delivery::push(0).forged(),

@@ -6,11 +6,11 @@ use std::cell::RefCell;
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::js_sys::futures::JsFuture;
-use worker::js_sys::{Array, Date, Math, Object, Reflect, Uint8Array};
+use worker::js_sys::{Array, Date, JSON, Math, Object, Reflect, Uint8Array};
 use worker::web_sys::{
     AbortSignal, Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit,
 };
-use worker::{console_error, console_log, js_sys, worker_sys};
+use worker::{console_error, console_log, worker_sys};
 
 use crate::answer::{About, Rejection, Verdict};
 use crate::build_request::QueuedRequest;
@@ -84,9 +84,7 @@ async fn read(
     most: usize,
     announced: Option<usize>,
 ) -> Result<Vec<u8>, JsValue> {
-    let options = Object::new();
-    Reflect::set(&options, &"mode".into(), &"byob".into())?;
-    let reader = stream.get_reader(&options)?;
+    let reader = stream.get_reader(&object(&[("mode", "byob".into())])?)?;
     let end = announced.map_or(most, |announced| most.min(announced));
     let mut bytes = Vec::new();
     let mut buffer = Uint8Array::new_with_length(CHUNK.min(end) as u32);
@@ -132,9 +130,7 @@ pub async fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 /// The HMAC-SHA256 of a message by WebCrypto.
 async fn native_hmac_sha256(key: &[u8], message: &[u8]) -> Result<Vec<u8>, JsValue> {
-    let algorithm = Object::new();
-    Reflect::set(&algorithm, &"name".into(), &"HMAC".into())?;
-    Reflect::set(&algorithm, &"hash".into(), &"SHA-256".into())?;
+    let algorithm = object(&[("name", "HMAC".into()), ("hash", "SHA-256".into())])?;
     let subtle = runtime::SUBTLE.with(Clone::clone);
     let key =
         subtle.import_key("raw", key, &algorithm, false, &Array::of(&["sign".into()])).await?;
@@ -175,9 +171,7 @@ pub fn remember_policy(repository: &RepositoryName, policy: &Policy, now: u64, s
 pub async fn read_policies(env: &Env, keys: &[String]) -> Result<Vec<Option<String>>, Rejection> {
     let read = async {
         let namespace = env.repo_triggers().ok_or("there is no binding REPO_TRIGGERS")?;
-        let options = Object::new();
-        Reflect::set(&options, &"type".into(), &"text".into())?;
-        Reflect::set(&options, &"cacheTtl".into(), &KV_CACHE.into())?;
+        let options = object(&[("type", "text".into()), ("cacheTtl", KV_CACHE.into())])?;
         let keys: Array = keys.iter().map(JsValue::from).collect();
         let values = namespace.get(&keys, &options).await?;
         Ok(keys.iter().map(|key| values.get(&key).as_string()).collect())
@@ -191,8 +185,7 @@ pub async fn read_policies(env: &Env, keys: &[String]) -> Result<Vec<Option<Stri
 pub async fn enqueue(env: &Env, text: &str) -> Result<(), String> {
     let send = async {
         let queue = env.build_queue().ok_or("there is no binding BUILD_QUEUE")?;
-        let options = Object::new();
-        Reflect::set(&options, &"contentType".into(), &"text".into())?;
+        let options = object(&[("contentType", "text".into())])?;
         JsFuture::from(queue.send(text.into(), options.into())?).await
     };
     send.await.map(|_| ()).map_err(reason)
@@ -200,8 +193,9 @@ pub async fn enqueue(env: &Env, text: &str) -> Result<(), String> {
 
 /// What an error of the runtime says.
 pub fn reason(error: JsValue) -> String {
-    let message = Reflect::get(&error, &"message".into()).ok().and_then(|text| text.as_string());
-    message.or_else(|| error.as_string()).unwrap_or_else(|| "an unknown error".to_owned())
+    string(&error, "message")
+        .or_else(|| error.as_string())
+        .unwrap_or_else(|| "an unknown error".to_owned())
 }
 
 /// Makes an answer of JSON, with a line's end for those who look at it in a terminal.
@@ -212,13 +206,11 @@ fn json(
 ) -> Result<Response, JsValue> {
     let mut body = body.map_err(|error| error.to_string())?;
     body.push('\n');
-    let all = Object::new();
-    for (name, value) in [("Content-Type", "application/json")].iter().chain(headers) {
-        Reflect::set(&all, &(*name).into(), &(*value).into())?;
-    }
+    let all = [("Content-Type", "application/json")].iter().chain(headers);
+    let all: Vec<_> = all.map(|(name, value)| (*name, JsValue::from_str(value))).collect();
     let init = ResponseInit::new();
     init.set_status(status);
-    init.set_headers(&all);
+    init.set_headers(&object(&all)?.into());
     Response::new_with_opt_str_and_init(Some(&body), &init)
 }
 
@@ -263,14 +255,12 @@ impl Message {
     /// Its text: a string as it is, anything else as JSON.
     pub fn text(&self) -> String {
         let body = self.0.body().unwrap_or_default();
-        body.as_string()
-            .or_else(|| js_sys::JSON::stringify(&body).ok()?.as_string())
-            .unwrap_or_default()
+        body.as_string().or_else(|| JSON::stringify(&body).ok()?.as_string()).unwrap_or_default()
     }
 
     /// How often it was tried, this time included.
     pub fn attempt(&self) -> u32 {
-        let attempts = js_sys::Reflect::get(&self.0, &JsValue::from_str("attempts"));
+        let attempts = Reflect::get(&self.0, &"attempts".into());
         attempts.ok().and_then(|attempts| attempts.as_f64()).map_or(1, |attempts| attempts as u32)
     }
 
@@ -289,10 +279,8 @@ impl Message {
     /// Has it tried again after `seconds`; should the queue not take the delay, at the queue's own pace,
     /// for a message that is neither acknowledged nor retried counts as acknowledged.
     pub fn retry(&self, seconds: u64) {
-        let options = js_sys::Object::new();
-        let delay = JsValue::from_f64(seconds as f64);
-        let set = js_sys::Reflect::set(&options, &JsValue::from_str("delaySeconds"), &delay);
-        if let Err(error) = set.and_then(|_| self.0.retry(options.into())) {
+        let options = object(&[("delaySeconds", JsValue::from_f64(seconds as f64))]);
+        if let Err(error) = options.and_then(|options| self.0.retry(options.into())) {
             console_error!("a message could not be delayed by {seconds} s: {}", reason(error));
             if let Err(error) = self.0.retry(JsValue::UNDEFINED) {
                 console_error!("a message could not be retried: {}", reason(error));
@@ -353,8 +341,7 @@ pub fn handover_settings(env: &Env) -> HandoverSettings {
 /// no longer than the origin is given.
 pub async fn post(origin: &Origin, build_request: &QueuedRequest, text: &str) -> Handover {
     exchange(origin, build_request, text).await.unwrap_or_else(|error| {
-        let name = Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string());
-        let detail = match name.as_deref() {
+        let detail = match string(&error, "name").as_deref() {
             Some("TimeoutError") => format!("no answer within {} s", origin.patience),
             _ => reason(error),
         };
@@ -430,7 +417,21 @@ pub fn random() -> f64 {
 
 /// A secret or a variable.
 fn variable(env: &Env, name: &str) -> Option<String> {
-    Reflect::get(env, &name.into()).ok()?.as_string()
+    string(env, name)
+}
+
+/// A property of a JavaScript value, where it is a string.
+pub fn string(value: &JsValue, name: &str) -> Option<String> {
+    Reflect::get(value, &name.into()).ok()?.as_string()
+}
+
+/// A JavaScript object of these properties.
+fn object(properties: &[(&str, JsValue)]) -> Result<Object, JsValue> {
+    let object = Object::new();
+    for (name, value) in properties {
+        Reflect::set(&object, &(*name).into(), value)?;
+    }
+    Ok(object)
 }
 
 /// Writes one line of JSON to the log.

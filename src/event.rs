@@ -214,10 +214,8 @@ impl Ping {
             events: hook.take("events")?,
             kind: hook.take("type")?,
         };
-        let repository = match fields.optional_object("repository")? {
-            Some(mut repository) => Some(repository.take("full_name")?),
-            None => None,
-        };
+        let repository = fields.optional_object("repository")?;
+        let repository = repository.map(|mut fields| fields.take("full_name")).transpose()?;
         Ok(Self { hook, repository })
     }
 }
@@ -257,10 +255,10 @@ impl DeploymentDetails {
                 .take::<Option<Raw>>("payload")?
                 .map_or("null", |Raw(json)| json)
                 .to_owned(),
-            creator: match fields.optional_object("creator")? {
-                Some(mut creator) => Some(text(&mut creator, "login")?),
-                None => None,
-            },
+            creator: fields
+                .optional_object("creator")?
+                .map(|mut creator| text(&mut creator, "login"))
+                .transpose()?,
         })
     }
 }
@@ -283,22 +281,18 @@ impl Event {
     /// Errors with [`Rejection::MalformedPayload`], which names the field, where the payload is not
     /// a JSON object of that event's shape.
     pub fn parse(name: &str, payload: &[u8]) -> Result<Self, Rejection> {
-        let wanted = match name {
-            "ping" => PING,
-            "push" => PUSH,
-            "deployment" => DEPLOYMENT,
-            _ => OTHER,
-        };
-        let event = Fields::read(payload, Want::Object(wanted)).and_then(|mut fields| match name {
-            "ping" => Ping::from_fields(fields).map(Self::Ping),
-            "push" => Push::from_fields(fields).map(Self::Push),
-            "deployment" => Deployment::from_fields(fields).map(Self::Deployment),
-            _ => {
-                let repository = fields.optional_object("repository").ok().flatten();
-                let full_name = repository.and_then(|mut fields| fields.take("full_name").ok());
-                Ok(Self::Other(full_name))
+        let read = |wanted| Fields::read(payload, Want::Object(wanted));
+        let event = match name {
+            "ping" => read(PING).and_then(Ping::from_fields).map(Self::Ping),
+            "push" => read(PUSH).and_then(Push::from_fields).map(Self::Push),
+            "deployment" => {
+                read(DEPLOYMENT).and_then(Deployment::from_fields).map(Self::Deployment)
             }
-        });
+            _ => read(OTHER).map(|mut fields| {
+                let repository = fields.optional_object("repository").ok().flatten();
+                Self::Other(repository.and_then(|mut fields| fields.take("full_name").ok()))
+            }),
+        };
         event.map_err(|problem| Rejection::MalformedPayload { problem })
     }
 

@@ -61,7 +61,7 @@ impl fmt::Display for Json<'_> {
             Self::Bool(value) => write!(f, "the boolean {value}"),
             Self::Whole(value) => write!(f, "the number {value}"),
             Self::Number => f.write_str("a number that is negative or not whole"),
-            Self::Text(text) => write!(f, "the string \"{}\"", cut(text, LONGEST_QUOTE)),
+            Self::Text(text) => write!(f, "the string \"{}\"", quote(text)),
             Self::List(_) => f.write_str("an array"),
             Self::Object(_) => f.write_str("an object"),
             Self::Raw(_) => f.write_str("a value"),
@@ -75,6 +75,11 @@ pub fn cut(text: &str, characters: usize) -> String {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
+}
+
+/// A text from outside, as it is quoted in a sentence.
+pub fn quote(text: &str) -> String {
+    cut(text, LONGEST_QUOTE)
 }
 
 /// What is wrong with a value: where in it, such as `[1]`, and what.
@@ -338,7 +343,7 @@ impl Name {
         match wanted.iter().find(|(field, _)| *field == name) {
             Some(field) => Ok(Some(*field)),
             None if others => Ok(None),
-            None => Err(E::custom(format_args!("unknown field `{}`", cut(name, LONGEST_QUOTE)))),
+            None => Err(E::custom(format_args!("unknown field `{}`", quote(name)))),
         }
     }
 }

@@ -2,29 +2,49 @@
 //! writes the JSON of its answers itself, in the shapes of `dead_letter.rs`.
 
 use wasm_bindgen::JsValue;
+use worker::js_sys::Array;
 use worker::js_sys::futures::JsFuture;
-use worker::js_sys::{Array, Reflect};
 use worker::worker_sys::D1PreparedStatement;
 
 use crate::dead_letter::DeadLetter;
-use crate::edge::reason;
+use crate::edge::{self, reason};
 use crate::runtime::Env;
 
 const KEEP: &str = "INSERT INTO dead_letters (message_id, build, repository, reason, detail, status, answer, \
                     attempts, stored_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                     ON CONFLICT (message_id) DO NOTHING";
 
-const LIST: &str = "SELECT json_object('dead_letters', json_group_array(json(letter)), \
-                    'next', iif(count(*) = 100, max(id), NULL)) AS answer FROM \
-                    (SELECT id, json_object('id', id, 'build', build, 'repository', repository, \
-                    'reason', reason, 'status', status, 'attempts', attempts, 'stored_at', stored_at, \
-                    'redriven_at', redriven_at) AS letter \
-                    FROM dead_letters WHERE id > ? ORDER BY id LIMIT 100)";
+/// How many dead letters a page of the list has.
+macro_rules! page {
+    () => {
+        "100"
+    };
+}
 
-const SHOW: &str = "SELECT json_object('id', id, 'build', build, 'repository', repository, \
-                    'reason', reason, 'status', status, 'attempts', attempts, 'stored_at', stored_at, \
-                    'redriven_at', redriven_at, 'detail', detail, 'answer', answer, \
-                    'message', message) AS answer FROM dead_letters WHERE id = ?";
+/// The fields that a list shows.
+macro_rules! summary {
+    () => {
+        "'id', id, 'build', build, 'repository', repository, 'reason', reason, 'status', status, \
+         'attempts', attempts, 'stored_at', stored_at, 'redriven_at', redriven_at"
+    };
+}
+
+const LIST: &str = concat!(
+    "SELECT json_object('dead_letters', json_group_array(json(letter)), 'next', iif(count(*) = ",
+    page!(),
+    ", max(id), NULL)) AS answer FROM (SELECT id, json_object(",
+    summary!(),
+    ") AS letter FROM dead_letters WHERE id > ? ORDER BY id LIMIT ",
+    page!(),
+    ")"
+);
+
+const SHOW: &str = concat!(
+    "SELECT json_object(",
+    summary!(),
+    ", 'detail', detail, 'answer', answer, 'message', message) AS answer \
+     FROM dead_letters WHERE id = ?"
+);
 
 /// Keeps a dead letter. Keeping the same message again changes nothing.
 pub async fn keep(env: &Env, letter: &DeadLetter<'_>) -> Result<(), String> {
@@ -45,18 +65,18 @@ pub async fn keep(env: &Env, letter: &DeadLetter<'_>) -> Result<(), String> {
 
 /// The JSON of a page of the list: the dead letters with an id above `after`.
 pub async fn list(env: &Env, after: u64) -> Result<String, String> {
-    first(env, LIST, after).await.map(|row| column(&row, "answer").unwrap_or_default())
+    first(env, LIST, after).await.map(|row| edge::string(&row, "answer").unwrap_or_default())
 }
 
 /// The JSON of a dead letter.
 pub async fn show(env: &Env, letter: u64) -> Result<Option<String>, String> {
-    first(env, SHOW, letter).await.map(|row| column(&row, "answer"))
+    first(env, SHOW, letter).await.map(|row| edge::string(&row, "answer"))
 }
 
 /// A dead letter's message, and the id of the build request that it is, if it is one.
 pub async fn message(env: &Env, letter: u64) -> Result<Option<(String, Option<String>)>, String> {
     let row = first(env, "SELECT message, build FROM dead_letters WHERE id = ?", letter).await?;
-    Ok(column(&row, "message").map(|message| (message, column(&row, "build"))))
+    Ok(edge::string(&row, "message").map(|message| (message, edge::string(&row, "build"))))
 }
 
 /// Marks a dead letter as put back on the queue.
@@ -85,11 +105,6 @@ async fn run(env: &Env, query: &str, values: &[JsValue]) -> Result<(), String> {
 async fn first(env: &Env, query: &str, letter: u64) -> Result<JsValue, String> {
     let first = async { JsFuture::from(prepare(env, query, &[id(letter)])?.first(None)?).await };
     first.await.map_err(reason)
-}
-
-/// A column of a row, where there is a row and the column is not null.
-fn column(row: &JsValue, name: &str) -> Option<String> {
-    Reflect::get(row, &name.into()).ok()?.as_string()
 }
 
 fn text(value: Option<&str>) -> JsValue {

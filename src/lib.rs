@@ -150,16 +150,13 @@ async fn receive(
 /// Looks up the policy that the operator has set for a repository: in KV, unless that was done a short time
 /// ago.
 async fn look_up(env: &Env, repository: &RepositoryName, now: u64) -> Result<Policy, Rejection> {
-    let memory = edge::policy_cache(env);
-    if memory > 0
-        && let Some(policy) = edge::remembered_policy(repository, now)
-    {
+    if let Some(policy) = edge::remembered_policy(repository, now) {
         return Ok(policy);
     }
     let keys = policy::keys(repository);
     let values = edge::read_policies(env, &keys).await?;
     let policy = policy::most_exact(keys, values)?;
-    edge::remember_policy(repository, &policy, now, memory);
+    edge::remember_policy(repository, &policy, now, edge::policy_cache(env));
     Ok(policy)
 }
 

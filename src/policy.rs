@@ -8,14 +8,11 @@ use serde::Serialize;
 
 use crate::answer::Rejection;
 use crate::branch_pattern::BranchPattern;
-use crate::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut};
+use crate::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut, quote};
 use crate::repository::RepositoryName;
 
 /// GitHub Pages makes deployments of its own, which nobody wants a container built for.
 const GITHUB_PAGES: &str = "github-pages";
-
-/// Longest piece of a wrong value that an answer quotes, in characters.
-const LONGEST_QUOTE: usize = 100;
 
 /// Longest description of what is wrong with a policy, in characters.
 const LONGEST_PROBLEM: usize = 300;
@@ -208,8 +205,4 @@ impl RememberedPolicies {
         let until = now + 1_000 * seconds.min(LONGEST_MEMORY);
         self.0.insert(repository.as_spelt().to_owned(), (policy.clone(), until));
     }
-}
-
-fn quote(text: &str) -> String {
-    cut(text, LONGEST_QUOTE)
 }

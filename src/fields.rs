@@ -1,5 +1,4 @@
-//! The fields of a JSON object that are used, picked out of its text in one pass; what is not wanted is
-//! only checked to be JSON.
+//! The fields of a JSON object that are used, picked out of its text in one pass; the rest is skipped.
 //!
 //! (serde's derive generates code for each type, and as much again to say where something is wrong: with it the
 //! worker was larger by two fifths.)
@@ -7,9 +6,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::IgnoredAny;
+
+use crate::json::{Cursor, NotJson};
 
 /// Longest piece of a wrong value that is quoted, in characters.
 const LONGEST_QUOTE: usize = 100;
@@ -198,12 +197,18 @@ impl<'a> Fields<'a> {
     ///
     /// Errors where it is not JSON, or not one object.
     pub fn read(json: &'a [u8], want: Want) -> Result<Self, String> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let value = Pick(want, json).deserialize(&mut deserializer);
-        let value = value.and_then(|value| deserializer.end().map(|()| value));
-        match value.map_err(|error| error.to_string())? {
-            Json::Object(fields) => Ok(Self { path: String::new(), fields }),
-            other => Err(format!("expected a JSON object, found {other}")),
+        let mut cursor = Cursor::new(json);
+        match pick(&mut cursor, want) {
+            Err(Problem::Field(problem)) => Err(problem),
+            Err(Problem::Unreadable(mut path, problem)) => {
+                path.reverse();
+                Err(format!("`{}`: {problem}", path.join(".")))
+            }
+            Ok(value) if cursor.peek().is_none() => match value {
+                Json::Object(fields) => Ok(Self { path: String::new(), fields }),
+                other => Err(format!("expected a JSON object, found {other}")),
+            },
+            _ => Err(what_is_not_json(json)),
         }
     }
 
@@ -234,140 +239,134 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads what is wanted of a value, and skips the rest. Beside it lies the whole text.
-#[derive(Clone, Copy)]
-struct Pick<'a>(Want, &'a [u8]);
+/// Why nothing could be picked.
+enum Problem {
+    NotJson,
+    /// A field that is there twice, or should not be there.
+    Field(String),
+    /// A text that is not Unicode: where it is, and why.
+    Unreadable(Vec<&'static str>, String),
+}
 
-impl<'de> DeserializeSeed<'de> for Pick<'de> {
-    type Value = Json<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
-        deserializer.deserialize_any(self)
+impl From<NotJson> for Problem {
+    fn from(_: NotJson) -> Self {
+        Self::NotJson
     }
 }
 
-impl<'de> Visitor<'de> for Pick<'de> {
-    type Value = Json<'de>;
+/// Says what keeps a text from being JSON, in serde_json's words.
+fn what_is_not_json(text: &[u8]) -> String {
+    let error = serde_json::from_slice::<IgnoredAny>(text).err();
+    error.map_or_else(|| "not JSON".to_owned(), |error| error.to_string())
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
-        Ok(Json::Whole(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Json<'de>, E> {
-        Ok(Json::Number)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
-        Ok(Json::Number)
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Json<'de>, A::Error> {
-        let mut elements = Vec::new();
-        if let Want::List = self.0 {
-            while let Some(element) = array.next_element_seed(Pick(Want::Scalar, self.1))? {
-                elements.push(element);
-            }
-        } else {
-            while array.next_element::<IgnoredAny>()?.is_some() {}
+/// Reads what is wanted of the next value, and skips the rest.
+fn pick<'a>(cursor: &mut Cursor<'a>, want: Want) -> Result<Json<'a>, Problem> {
+    match (cursor.peek(), want) {
+        (_, Want::Raw) => {
+            let raw = cursor.value()?;
+            serde_json::from_slice::<IgnoredAny>(raw).map_err(|_| NotJson)?;
+            Ok(Json::Raw(unicode(raw)?))
         }
-        Ok(Json::List(elements))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Json<'de>, A::Error> {
-        let mut fields: Vec<(&'static str, Json)> = Vec::new();
-        while let Some((name, wanted)) = object.next_key_seed(Name(self.0))? {
-            let Some((field, want)) = wanted else {
-                object.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            if fields.iter().any(|(present, _)| *present == field) {
-                return Err(A::Error::custom(format_args!("duplicate field `{field}`")));
+        (Some(b'{'), Want::Object(wanted)) => pick_fields(cursor, wanted, true),
+        (Some(b'{'), Want::Only(wanted)) => pick_fields(cursor, wanted, false),
+        (Some(b'['), Want::List) => pick_elements(cursor),
+        (Some(b'"'), _) => Ok(Json::Text(unescaped(cursor.string()?)?)),
+        (first, _) => Ok(match (first, cursor.value()?) {
+            (Some(b'{'), _) => Json::Object(Vec::new()),
+            (Some(b'['), _) => Json::List(Vec::new()),
+            (_, b"null") => Json::Null,
+            (_, b"true") => Json::Bool(true),
+            (_, b"false") => Json::Bool(false),
+            (_, number) => {
+                let whole = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+                whole.map_or(Json::Number, Json::Whole)
             }
-            let value = if let Want::Raw = want {
-                object.next_value::<IgnoredAny>()?;
-                let value = name.and_then(|name| value_after(self.1, name));
-                let unreadable = || A::Error::custom(format_args!("`{field}` cannot be read"));
-                Json::Raw(value.ok_or_else(unreadable)?)
-            } else {
-                object.next_value_seed(Pick(want, self.1))?
-            };
-            fields.push((field, value));
-        }
-        Ok(Json::Object(fields))
+        }),
     }
 }
 
-/// The text of the value of a field, found by the field's name, which is a piece of the whole text. (This is
-/// what `RawValue` is for, but that brings in a tenth of the worker's size.)
-fn value_after<'a>(text: &'a [u8], name: &'a str) -> Option<&'a str> {
-    let name_ends = (name.as_ptr().addr() + name.len()).checked_sub(text.as_ptr().addr())?;
-    let rest = text.get(name_ends..)?.strip_prefix(b"\"")?;
-    let rest = rest.trim_ascii_start().strip_prefix(b":")?;
-    let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
-    values.next()?.ok()?;
-    std::str::from_utf8(rest.get(..values.byte_offset())?).ok().map(str::trim)
-}
-
-/// Reads a field's name: which of the wanted ones it is, if any, and where in the text it stands.
-struct Name(Want);
-
-type Named<'a> = (Option<&'a str>, Option<(&'static str, Want)>);
-
-impl Name {
-    fn find<E: serde::de::Error>(&self, name: &str) -> Result<Option<(&'static str, Want)>, E> {
-        let (wanted, others) = match self.0 {
-            Want::Object(wanted) => (wanted, true),
-            Want::Only(wanted) => (wanted, false),
-            Want::Scalar | Want::List | Want::Raw => (&[][..], true),
-        };
+fn pick_fields<'a>(
+    cursor: &mut Cursor<'a>,
+    wanted: Wanted,
+    others: bool,
+) -> Result<Json<'a>, Problem> {
+    let mut fields: Vec<(&'static str, Json)> = Vec::new();
+    cursor.pass(b'{')?;
+    let mut more = !cursor.passed(b'}');
+    while more {
+        let name = unescaped(cursor.name()?)?;
         match wanted.iter().find(|(field, _)| *field == name) {
-            Some(field) => Ok(Some(*field)),
-            None if others => Ok(None),
-            None => Err(E::custom(format_args!("unknown field `{}`", quote(name)))),
+            Some((field, _)) if fields.iter().any(|(present, _)| present == field) => {
+                return Err(Problem::Field(format!("duplicate field `{field}`")));
+            }
+            Some((field, want)) => match pick(cursor, *want) {
+                Err(Problem::Unreadable(mut path, problem)) => {
+                    path.push(field);
+                    return Err(Problem::Unreadable(path, problem));
+                }
+                value => fields.push((field, value?)),
+            },
+            None if others => drop(cursor.value()?),
+            None => return Err(Problem::Field(format!("unknown field `{}`", quote(&name)))),
         }
+        more = cursor.another(b'}')?;
     }
+    Ok(Json::Object(fields))
 }
 
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Named<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_identifier(self)
+fn pick_elements<'a>(cursor: &mut Cursor<'a>) -> Result<Json<'a>, Problem> {
+    let mut elements = Vec::new();
+    cursor.pass(b'[')?;
+    let mut more = !cursor.passed(b']');
+    while more {
+        elements.push(pick(cursor, Want::Scalar)?);
+        more = cursor.another(b']')?;
     }
+    Ok(Json::List(elements))
 }
 
-impl<'de> Visitor<'de> for Name {
-    type Value = Named<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
+/// What a string says, by what stands between its quotes.
+fn unescaped(string: &[u8]) -> Result<Cow<'_, str>, Problem> {
+    let mut rest = unicode(string)?;
+    let mut text = String::new();
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let unit = |escaped: &str| u16::from_str_radix(escaped.get(1..5)?, 16).ok();
+        let mut after = escaped.get(1..).unwrap_or_default();
+        match escaped.bytes().next() {
+            Some(b'b') => text.push('\u{8}'),
+            Some(b'f') => text.push('\u{c}'),
+            Some(b'n') => text.push('\n'),
+            Some(b'r') => text.push('\r'),
+            Some(b't') => text.push('\t'),
+            Some(b'u') => {
+                after = escaped.get(5..).unwrap_or_default();
+                // A character beyond the first 65,536 is escaped as two.
+                let second = after.strip_prefix('\\').filter(|next| next.starts_with('u'));
+                let units = [unit(escaped), second.and_then(unit)];
+                match char::decode_utf16(units.into_iter().flatten()).next() {
+                    Some(Ok(character)) => {
+                        text.push(character);
+                        if character.len_utf16() == 2 {
+                            after = after.get(6..).unwrap_or_default();
+                        }
+                    }
+                    _ => return Err(unreadable("half a surrogate pair")),
+                }
+            }
+            // A quote, a backslash or a slash.
+            other => text.extend(other.map(char::from)),
+        }
+        rest = after;
     }
+    if text.is_empty() { Ok(Cow::Borrowed(rest)) } else { Ok(Cow::Owned(text + rest)) }
+}
 
-    fn visit_borrowed_str<E: serde::de::Error>(self, name: &'de str) -> Result<Self::Value, E> {
-        self.find(name).map(|wanted| (Some(name), wanted))
-    }
+fn unicode(text: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(text).map_err(unreadable)
+}
 
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        self.find(name).map(|wanted| (None, wanted))
-    }
+fn unreadable(error: impl fmt::Display) -> Problem {
+    Problem::Unreadable(Vec::new(), error.to_string())
 }

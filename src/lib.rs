@@ -26,6 +26,7 @@ mod edge;
 pub mod event;
 pub mod fields;
 pub mod handover;
+pub mod json;
 mod ledger;
 pub mod log;
 pub mod operator;

@@ -5,9 +5,12 @@ use buildgate::answer::Rejection;
 use buildgate::build_request::{BuildRequest, QueuedRequest};
 use buildgate::decision::{Decision, decide};
 use buildgate::event::Event;
+use buildgate::fields::{Fields, Raw, Want};
+use buildgate::json::Cursor;
 use buildgate::policy::{InvalidPolicy, Policy, RememberedPolicies, Trigger, keys, most_exact};
 use buildgate::repository::RepositoryName;
 use proptest::prelude::*;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> Value {
@@ -296,8 +299,114 @@ fn a_deployments_payload_is_kept_to_the_letter() {
     let broken = [&text.as_bytes()[..at], b"\"\xff\",\"x\":", &text.as_bytes()[at..]].concat();
     assert!(matches!(
         Event::parse("deployment", &broken),
-        Err(Rejection::MalformedPayload { problem }) if problem.contains("`payload`")
+        Err(Rejection::MalformedPayload { problem }) if problem.contains("`deployment.payload`")
     ));
+}
+
+/// What is wanted in the tests of reading JSON.
+const WANT: Want =
+    Want::Object(&[("a", Want::Scalar), ("list", Want::List), ("raw", Want::Raw), ("in", INNER)]);
+const INNER: Want = Want::Object(&[("b", Want::Scalar)]);
+
+#[test]
+fn what_is_not_json_is_said_in_serde_jsons_words() {
+    for text in [
+        "",
+        " ",
+        "{",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,",
+        "{\"a\":1,}",
+        "{,}",
+        "{\"a\" 1}",
+        "{a:1}",
+        "{\"a\":1} x",
+        "{\"a\":1}}",
+        "{\"a\":tru}",
+        "{\"a\":01}",
+        "{\"a\":-}",
+        "{\"a\":1.}",
+        "{\"a\":1e}",
+        "{\"a\":+1}",
+        "{\"a\":\"\n\"}",
+        "{\"a\":\"0123456789abcdef\t0123456789abcdef\"}",
+        "{\"a\":\"\\q\"}",
+        "{\"a\":\"\\u12\"}",
+        "{\"a\":\"\\u12g4\"}",
+        "{\"a\":\"",
+        "{\"in\":{\"b\":1]}",
+        "{\"in\":{\"x\":1,}}",
+        "{\"list\":[1,]}",
+        "{\"list\":[1 2]}",
+        "{\"raw\":[1,]}",
+        "{\"other\":[}",
+        "{\"other\":{\"x\":\"}",
+        "\u{feff}{}",
+        "x",
+    ] {
+        let error = serde_json::from_str::<IgnoredAny>(text).unwrap_err().to_string();
+        assert_eq!(Fields::read(text.as_bytes(), WANT).map(drop), Err(error), "{text}");
+    }
+    // What nobody wants is not looked into.
+    assert!(Fields::read(b"{\"other\":[1,,{]]}", WANT).is_ok());
+}
+
+#[test]
+fn a_field_is_there_once_and_is_text() {
+    for (text, problem) in [
+        ("{\"a\":1,\"a\":2}", "duplicate field `a`"),
+        ("{\"a\":1,\"\\u0061\":2}", "duplicate field `a`"),
+        ("{\"a\":\"\\ud83d\"}", "`a`: half a surrogate pair"),
+        ("{\"a\":\"\\ude00\\ud83d\"}", "`a`: half a surrogate pair"),
+        ("{\"a\":\"\\ud83d\\n\"}", "`a`: half a surrogate pair"),
+        ("{\"in\":{\"b\":\"\\ud83d\"}}", "`in.b`: half a surrogate pair"),
+    ] {
+        let error = Fields::read(text.as_bytes(), WANT).unwrap_err();
+        assert_eq!(error, problem, "{text}");
+    }
+    let error = Fields::read(b"{\"in\":{\"b\":\"\xff\"}}", WANT).unwrap_err();
+    assert!(error.starts_with("`in.b`: invalid utf-8"), "{error}");
+}
+
+/// Where the value ends that a text begins with, by serde_json.
+fn value_ends(text: &[u8]) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
+}
+
+/// Skips the value that a text begins with, which has to end where serde_json says.
+fn skip(text: &[u8]) {
+    let mut cursor = Cursor::new(text);
+    let skipped = cursor.value();
+    let Some(end) = value_ends(text) else { return };
+    let value = text[..end].trim_ascii_start();
+    assert_eq!(skipped, Ok(value), "{}", String::from_utf8_lossy(text));
+}
+
+#[test]
+fn strings_are_told_from_brackets_wherever_they_lie() {
+    for length in 0..150 {
+        for backslashes in 0..5 {
+            let string = format!("{}{}\"]}}", "[".repeat(length), "\\".repeat(backslashes));
+            for value in [json!([string]), json!({"[": {"]": string, "}": []}}), json!(string)] {
+                skip(format!("{value}]]}}}}").as_bytes());
+                skip(format!("{value:#},\"").as_bytes());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_array_is_too_deep_to_be_skipped() {
+    for depth in 1..300 {
+        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        skip(format!("{nested}]").as_bytes());
+        skip(format!("[{nested},{{\"x\":{nested}}}]]]").as_bytes());
+        assert!(Cursor::new(&nested.as_bytes()[..2 * depth - 1]).value().is_err());
+    }
 }
 
 /// A JSON value of any shape.
@@ -386,6 +495,52 @@ proptest! {
         if let Ok(policy) = Policy::parse(&policy) {
             policy.branches.map(|branches| branches.matches(&branch));
         }
+    }
+
+    #[test]
+    fn a_value_is_skipped_up_to_where_serde_json_sees_its_end(
+        value in any_json(),
+        pretty: bool,
+        after in "|[ ,:\\]}]{1,3}|\\PC*",
+        place: prop::sample::Index,
+        byte: u8,
+    ) {
+        let text = if pretty { format!(" {value:#}{after}") } else { format!("{value}{after}") };
+        let mut text = text.into_bytes();
+        skip(&text);
+        if !text.is_empty() {
+            let place = place.index(text.len());
+            text[place] = byte;
+            skip(&text);
+            text.truncate(place);
+            skip(&text);
+        }
+    }
+
+    #[test]
+    fn a_string_is_read_however_it_is_escaped(text: String) {
+        let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+        for json in [json!({"a": text}).to_string(), format!("{{\"\\u0061\":\"{escaped}\"}}")] {
+            let mut fields = Fields::read(json.as_bytes(), WANT).unwrap();
+            prop_assert_eq!(fields.take::<String>("a"), Ok(text.clone()));
+        }
+    }
+
+    #[test]
+    fn wanted_values_are_what_serde_json_reads(value in any_json(), list in any_json(), raw in any_json()) {
+        let text = json!({"x": raw, "in": {"b": value, "y": list}, "a": value, "raw": raw}).to_string();
+        let mut fields = Fields::read(text.as_bytes(), WANT).unwrap();
+        prop_assert_eq!(fields.take::<u64>("a").ok(), value.as_u64());
+        if value.is_string() || value.is_boolean() {
+            let mut inner = fields.object("in").unwrap();
+            if let Some(value) = value.as_str() {
+                prop_assert_eq!(inner.take::<String>("b"), Ok(value.to_owned()));
+            } else {
+                prop_assert_eq!(inner.take::<bool>("b").ok(), value.as_bool());
+            }
+        }
+        let Raw(kept) = fields.take("raw").unwrap();
+        prop_assert_eq!(serde_json::from_str::<Value>(kept).unwrap(), raw);
     }
 
     #[test]

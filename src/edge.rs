@@ -2,11 +2,11 @@
 //! decides.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::js_sys::futures::JsFuture;
-use worker::js_sys::{Array, Date, JSON, Math, Object, Reflect, Uint8Array};
+use worker::js_sys::{Array, Date, JSON, Map, Math, Object, Reflect, Uint8Array};
 use worker::web_sys::{
     AbortSignal, Headers, Request, RequestInit, RequestRedirect, Response, ResponseInit,
 };
@@ -19,9 +19,10 @@ use crate::handover::{Handover, Schedule, check_origin_url};
 use crate::operator::{OperatorToken, Refusal};
 use crate::policy::{Policy, RememberedPolicies};
 use crate::repository::RepositoryName;
-use crate::runtime::{self, ByteStream, Env};
+use crate::runtime::{self, ByteStream, Chunk, Env, SubtleCrypto};
 use crate::signature::{self, WebhookSecrets};
 use crate::standard_webhooks::{self, OriginSecrets};
+use crate::task::settled;
 use crate::webhook::LARGEST_BODY;
 
 /// How long the origin is given to answer, in seconds.
@@ -35,8 +36,8 @@ const LONGEST_TIMEOUT: u64 = 300;
 /// go, which is quicker; a larger one would leave garbage of several times its size that way.
 const CHUNK: usize = 1024 * 1024;
 
-/// From how many bytes on WebCrypto computes an HMAC: below, the promises around it cost more than it saves.
-const NATIVE_HMAC: usize = 32 * 1024;
+/// How many of WebCrypto's keys are remembered: enough for the operator's secrets and some repositories' own.
+const MOST_KEYS: usize = 16;
 
 /// How long an edge of Cloudflare's keeps what it has read from KV, in seconds: the least that can be asked
 /// for (<https://developers.cloudflare.com/kv/api/read-key-value-pairs/#cachettl-parameter>). With the time
@@ -66,7 +67,7 @@ pub async fn read_body(request: &Request, announced: Option<&str>) -> Result<Vec
         Rejection::MalformedPayload { problem }
     };
     if announced.is_some_and(|length| length <= CHUNK) {
-        let body = JsFuture::from(request.array_buffer().map_err(broke_off)?).await;
+        let body = settled(request.array_buffer().map_err(broke_off)?).await;
         return Ok(Uint8Array::new(&body.map_err(broke_off)?).to_vec());
     }
     // There is no stream where there is no body.
@@ -90,7 +91,8 @@ async fn read(
     let mut buffer = Uint8Array::new_with_length(CHUNK.min(end) as u32);
     while bytes.len() < end {
         let wanted = buffer.length().min((end - bytes.len()) as u32);
-        let chunk = reader.read_at_least(wanted, buffer.subarray(0, wanted)).await?;
+        let read = reader.read_at_least(wanted, buffer.subarray(0, wanted))?;
+        let chunk: Chunk = settled(read).await?.unchecked_into();
         if let Some(value) = chunk.value() {
             append(&mut bytes, &value);
             if announced.is_some() {
@@ -117,25 +119,39 @@ fn append(bytes: &mut Vec<u8>, value: &Uint8Array) {
     }
 }
 
-/// The HMAC-SHA256 of a message, computed by whichever is quicker.
+/// The HMAC-SHA256 of a message: by WebCrypto, which is several times as quick.
 pub async fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    if message.len() >= NATIVE_HMAC
-        && let Ok(mac) = native_hmac_sha256(key, message).await
-        && let Ok(mac) = mac.try_into()
-    {
-        return mac;
+    match native_hmac_sha256(key, message).await.map(Vec::try_into) {
+        Ok(Ok(mac)) => mac,
+        _ => signature::hmac_sha256(key, message),
     }
-    signature::hmac_sha256(key, message)
 }
 
-/// The HMAC-SHA256 of a message by WebCrypto.
-async fn native_hmac_sha256(key: &[u8], message: &[u8]) -> Result<Vec<u8>, JsValue> {
-    let algorithm = object(&[("name", "HMAC".into()), ("hash", "SHA-256".into())])?;
+thread_local! {
+    /// The keys that this isolate has imported last, by the secrets that they were made of.
+    static KEYS: RefCell<VecDeque<(Vec<u8>, JsValue)>> = RefCell::default();
+}
+
+async fn native_hmac_sha256(secret: &[u8], message: &[u8]) -> Result<Vec<u8>, JsValue> {
     let subtle = runtime::SUBTLE.with(Clone::clone);
-    let key =
-        subtle.import_key("raw", key, &algorithm, false, &Array::of(&["sign".into()])).await?;
-    let mac = subtle.sign("HMAC", &key, message).await?;
+    let key = key(&subtle, secret).await?;
+    let mac = settled(subtle.sign("HMAC", &key, message)?).await?;
     Ok(Uint8Array::new(&mac).to_vec())
+}
+
+async fn key(subtle: &SubtleCrypto, secret: &[u8]) -> Result<JsValue, JsValue> {
+    let known = |(known, key): &(Vec<u8>, JsValue)| (known == secret).then(|| key.clone());
+    if let Some(key) = KEYS.with_borrow(|keys| keys.iter().find_map(known)) {
+        return Ok(key);
+    }
+    let algorithm = object(&[("name", "HMAC".into()), ("hash", "SHA-256".into())])?;
+    let usages = Array::of(&["sign".into()]);
+    let key = settled(subtle.import_key("raw", secret, &algorithm, false, &usages)?).await?;
+    KEYS.with_borrow_mut(|keys| {
+        keys.truncate(MOST_KEYS - 1);
+        keys.push_front((secret.to_vec(), key.clone()));
+    });
+    Ok(key)
 }
 
 /// The webhook secrets.
@@ -173,7 +189,7 @@ pub async fn read_policies(env: &Env, keys: &[String]) -> Result<Vec<Option<Stri
         let namespace = env.repo_triggers().ok_or("there is no binding REPO_TRIGGERS")?;
         let options = object(&[("type", "text".into()), ("cacheTtl", KV_CACHE.into())])?;
         let keys: Array = keys.iter().map(JsValue::from).collect();
-        let values = namespace.get(&keys, &options).await?;
+        let values: Map = settled(namespace.get(&keys, &options)?).await?.unchecked_into();
         Ok(keys.iter().map(|key| values.get(&key).as_string()).collect())
     };
     read.await.map_err(|error: JsValue| Rejection::PolicyUnavailable { detail: reason(error) })
@@ -186,7 +202,7 @@ pub async fn enqueue(env: &Env, text: &str) -> Result<(), String> {
     let send = async {
         let queue = env.build_queue().ok_or("there is no binding BUILD_QUEUE")?;
         let options = object(&[("contentType", "text".into())])?;
-        JsFuture::from(queue.send(text.into(), options.into())?).await
+        settled(queue.send(text.into(), options.into())?).await
     };
     send.await.map(|_| ()).map_err(reason)
 }
@@ -349,6 +365,12 @@ pub async fn post(origin: &Origin, build_request: &QueuedRequest, text: &str) ->
     })
 }
 
+/// Reads a date such as HTTP's, in seconds since 1970.
+fn seconds_of_date(date: &str) -> Option<u64> {
+    let milliseconds = Date::parse(date);
+    milliseconds.is_finite().then(|| (milliseconds / 1e3) as u64)
+}
+
 async fn exchange(
     origin: &Origin,
     build_request: &QueuedRequest,
@@ -367,11 +389,13 @@ async fn exchange(
     init.set_body(&text.into());
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&AbortSignal::timeout_with_u32(origin.patience * 1_000)));
-    let answer: Response = runtime::fetch_url(&origin.url, &init).await?.unchecked_into();
+    let answer = settled(runtime::fetch_url(&origin.url, &init)?).await?;
+    let answer: Response = answer.unchecked_into();
     let status = answer.status();
     let retry_after = answer.headers().get("Retry-After")?;
     let beginning = beginning(&answer, if status < 300 { 0 } else { LONGEST_ANSWER }).await;
-    Ok(Handover::from_answer(status, beginning, retry_after.as_deref(), now() / 1_000))
+    let now = now() / 1_000;
+    Ok(Handover::from_answer(status, beginning, retry_after.as_deref(), now, seconds_of_date))
 }
 
 /// The first `characters` of an answer; the rest is not read. One that breaks off has told enough with
@@ -417,7 +441,7 @@ pub fn random() -> f64 {
 
 /// A secret or a variable.
 fn variable(env: &Env, name: &str) -> Option<String> {
-    string(env, name)
+    env.get(name).as_string()
 }
 
 /// A property of a JavaScript value, where it is a string.

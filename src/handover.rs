@@ -1,8 +1,7 @@
 //! Handing a build request to the origin: what an origin's answer means, when the next attempt is due,
 //! and when a message is given up and kept as a dead letter.
 
-use std::net::IpAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
@@ -65,14 +64,20 @@ pub enum Handover {
 }
 
 impl Handover {
-    /// Judges an origin's answer. `retry_after` is the header's value, `now` the time in seconds since
-    /// 1970.
-    pub fn from_answer(status: u16, answer: String, retry_after: Option<&str>, now: u64) -> Self {
+    /// Judges an origin's answer. `retry_after` is the header's value and `now` the time; `date` reads an
+    /// HTTP date. Both times are in seconds since 1970.
+    pub fn from_answer(
+        status: u16,
+        answer: String,
+        retry_after: Option<&str>,
+        now: u64,
+        date: impl Fn(&str) -> Option<u64>,
+    ) -> Self {
         match status {
             200..=299 => Self::Accepted { status },
             410 | 422 => Self::Refused { status, answer },
             _ => {
-                let retry_after = retry_after.and_then(|value| seconds_to_wait(value, now));
+                let retry_after = retry_after.and_then(|value| seconds_to_wait(value, now, date));
                 Self::NotAccepted { status, answer, retry_after }
             }
         }
@@ -121,14 +126,9 @@ impl Handover {
 }
 
 /// `Retry-After` in seconds from `now`: either a number of them or a date (RFC 9110, section 10.2.3).
-fn seconds_to_wait(retry_after: &str, now: u64) -> Option<u64> {
+fn seconds_to_wait(retry_after: &str, now: u64, date: impl Fn(&str) -> Option<u64>) -> Option<u64> {
     let value = retry_after.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(seconds);
-    }
-    let then: SystemTime = httpdate::parse_http_date(value).ok()?;
-    let then = then.duration_since(UNIX_EPOCH).ok()?;
-    Some(then.saturating_sub(Duration::from_secs(now)).as_secs())
+    value.parse().ok().or_else(|| Some(date(value)?.saturating_sub(now)))
 }
 
 /// When a message is tried again, and when it is given up. All times are in seconds.
@@ -237,8 +237,8 @@ pub fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
     if url.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&b)) {
         return None;
     }
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
+    let (scheme, rest) = url.split_once(':')?;
+    let authority = rest.strip_prefix("//")?.split(['/', '?', '#']).next()?;
     let host_and_port = authority.rsplit('@').next()?;
     let host = match host_and_port.find(']') {
         Some(end) => host_and_port.get(..=end)?,
@@ -249,8 +249,8 @@ pub fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
 
 /// Whether a host's name or address means the machine itself.
 pub fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let is_loopback = |address: Ipv4Addr| address.is_loopback();
+    matches!(host, "localhost" | "[::1]") || host.parse().is_ok_and(is_loopback)
 }
 
 /// The line that an attempt leaves in the log.
@@ -318,9 +318,16 @@ impl<'a> HandoverLine<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     const NOW: u64 = 1_795_378_320; // Sun, 22 Nov 2026 20:12:00 GMT
+
+    fn date(value: &str) -> Option<u64> {
+        let date = httpdate::parse_http_date(value).ok()?;
+        Some(date.duration_since(UNIX_EPOCH).ok()?.as_secs())
+    }
 
     fn not_accepted(retry_after: Option<u64>) -> Handover {
         Handover::NotAccepted { status: 503, answer: String::new(), retry_after }
@@ -330,7 +337,7 @@ mod tests {
     fn every_status_is_accepted_refused_or_tried_again() {
         for status in 100..=599 {
             let step = Schedule::default().next(
-                &Handover::from_answer(status, String::new(), None, NOW),
+                &Handover::from_answer(status, String::new(), None, NOW, date),
                 1,
                 0,
                 0.5,
@@ -429,7 +436,7 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(
-                Handover::from_answer(429, String::new(), Some(value), NOW),
+                Handover::from_answer(429, String::new(), Some(value), NOW, date),
                 Handover::NotAccepted { status: 429, answer: String::new(), retry_after: seconds },
                 "{value}"
             );

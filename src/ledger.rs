@@ -3,12 +3,12 @@
 
 use wasm_bindgen::JsValue;
 use worker::js_sys::Array;
-use worker::js_sys::futures::JsFuture;
 use worker::worker_sys::D1PreparedStatement;
 
 use crate::dead_letter::DeadLetter;
 use crate::edge::{self, reason};
 use crate::runtime::Env;
+use crate::task::settled;
 
 const KEEP: &str = "INSERT INTO dead_letters (message_id, build, repository, reason, detail, status, answer, \
                     attempts, stored_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
@@ -97,13 +97,13 @@ fn prepare(env: &Env, query: &str, values: &[JsValue]) -> Result<D1PreparedState
 }
 
 async fn run(env: &Env, query: &str, values: &[JsValue]) -> Result<(), String> {
-    let run = async { JsFuture::from(prepare(env, query, values)?.run()?).await };
+    let run = async { settled(prepare(env, query, values)?.run()?).await };
     run.await.map(|_| ()).map_err(reason)
 }
 
 /// The first row of a query about one dead letter, or null.
 async fn first(env: &Env, query: &str, letter: u64) -> Result<JsValue, String> {
-    let first = async { JsFuture::from(prepare(env, query, &[id(letter)])?.first(None)?).await };
+    let first = async { settled(prepare(env, query, &[id(letter)])?.first(None)?).await };
     first.await.map_err(reason)
 }
 

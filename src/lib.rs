@@ -7,7 +7,7 @@
 //! ```
 //!
 //! This file tells both stories, and that of the operator, who looks after the dead letters. Of the
-//! modules, `edge`, `ledger` and `runtime` are the only ones that touch the platform; the others are pure,
+//! modules, `edge`, `ledger`, `runtime` and `task` are the only ones that touch the platform; the others are pure,
 //! and plain `cargo test` runs them.
 
 #![deny(missing_docs)]
@@ -35,9 +35,11 @@ pub mod repository;
 mod runtime;
 pub mod signature;
 pub mod standard_webhooks;
+mod task;
 pub mod webhook;
 
-use futures_util::stream::{self, StreamExt};
+use std::rc::Rc;
+
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys::{Request, Response};
@@ -54,6 +56,7 @@ use operator::{Dropped, OperatorLine, OperatorToken, Redriven, Refusal, json};
 use policy::Policy;
 use repository::RepositoryName;
 use runtime::Env;
+use task::Task;
 use webhook::{ContentType, Location, Route, WebhookHeaders};
 
 /// What `GET /` answers.
@@ -63,35 +66,33 @@ const ABOUT_BUILDGATE: &str = concat!(
     ": the gate between GitHub and a container build service. Point a GitHub webhook at this URL.\n"
 );
 
-/// How many messages of a batch are handed over at a time. A Worker may wait for the headers of six
-/// answers at once (<https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>).
-const SIDE_BY_SIDE: usize = 6;
-
 /// Runs once when the runtime starts the worker: a panic then says in the log what happened.
 #[event(start)]
 fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// Answers an HTTP request. (Not `#[event(fetch)]`, whose types ask the runtime for more than is used.)
-#[wasm_bindgen(
-    wasm_bindgen = ::worker::wasm_bindgen,
-    wasm_bindgen_futures = ::worker::wasm_bindgen_futures,
-    js_sys = ::worker::js_sys
-)]
-pub async fn fetch(request: Request, env: Env, _ctx: JsValue) -> Result<Response, JsValue> {
+/// Takes an HTTP request: gives the task that answers it. (Not `#[event(fetch)]`, whose types ask the runtime
+/// for more than is used.)
+#[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
+pub fn fetch(request: Request, env: Env) -> Task {
+    Task::new(async move { answer(&request, &env).await.map(JsValue::from) })
+}
+
+/// Answers an HTTP request.
+async fn answer(request: &Request, env: &Env) -> Result<Response, JsValue> {
     let (method, url) = (request.method(), request.url());
     let location = Location::parse(&url);
     if location.path.starts_with(operator::PREFIX)
-        && let Some(token) = edge::operator_token(&env)
+        && let Some(token) = edge::operator_token(env)
     {
-        return operate(&request, &method, &location, &env, &token).await;
+        return operate(request, &method, &location, env, &token).await;
     }
     let started = edge::now();
     let mut about = About { gate: location.gate.to_owned(), ..About::default() };
     let verdict = match (Route::parse(location.path), method.as_str()) {
         (Some(Route::Shared), "GET" | "HEAD") => return edge::plain(ABOUT_BUILDGATE),
-        (Some(route), "POST") => receive(&request, &env, &route, started, &mut about).await,
+        (Some(route), "POST") => receive(request, env, &route, started, &mut about).await,
         (Some(Route::Shared), _) => Err(Rejection::MethodNotAllowed { allow: "GET, HEAD, POST" }),
         (Some(Route::Repository(_)), _) => Err(Rejection::MethodNotAllowed { allow: "POST" }),
         (None, _) => Err(Rejection::NotFound),
@@ -161,26 +162,23 @@ async fn look_up(env: &Env, repository: &RepositoryName, now: u64) -> Result<Pol
     Ok(policy)
 }
 
-/// Takes a batch of messages off a queue. Each message is decided by itself, so none holds up or
-/// repeats another. (Not `#[event(queue)]`, which hides how often a message was tried.)
+/// Takes a batch of messages off a queue: gives a task for each. Each message is decided by itself, so none
+/// holds up or repeats another. (Not `#[event(queue)]`, which hides how often a message was tried.)
 ///
 /// Errors, and so has the whole batch delivered again, where the batch cannot be read at all.
-#[wasm_bindgen(
-    wasm_bindgen = ::worker::wasm_bindgen,
-    wasm_bindgen_futures = ::worker::wasm_bindgen_futures,
-    js_sys = ::worker::js_sys
-)]
-pub async fn queue(
-    batch: worker_sys::MessageBatch,
-    env: Env,
-    _ctx: JsValue,
-) -> Result<JsValue, JsValue> {
-    let settings = edge::handover_settings(&env);
+#[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
+pub fn queue(batch: worker_sys::MessageBatch, env: Env) -> Result<Vec<Task>, JsValue> {
+    let settings = Rc::new(edge::handover_settings(&env));
+    let env = Rc::new(env);
     let given_up = edge::is_dead_letter_queue(&batch);
-    stream::iter(edge::messages(&batch)?)
-        .for_each_concurrent(SIDE_BY_SIDE, |message| hand_over(message, &env, &settings, given_up))
-        .await;
-    Ok(JsValue::UNDEFINED)
+    let task = |message| {
+        let (settings, env) = (settings.clone(), env.clone());
+        Task::new(async move {
+            hand_over(message, &env, &settings, given_up).await;
+            Ok(JsValue::UNDEFINED)
+        })
+    };
+    Ok(edge::messages(&batch)?.into_iter().map(task).collect())
 }
 
 /// Hands one message over to the origin. It leaves the queue only when the origin has taken it, or

@@ -1,7 +1,6 @@
 //! What an operator has set for a repository in Workers KV: the trigger, and which branches and
 //! environments count.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -185,12 +184,15 @@ pub fn first_stored(keys: Vec<String>, values: Vec<Option<String>>) -> Option<(S
 /// repository is missing is never remembered, and neither is a value that cannot be used: either is put right
 /// by somebody who then redelivers.
 #[derive(Debug, Default)]
-pub struct RememberedPolicies(HashMap<String, (Policy, u64)>);
+pub struct RememberedPolicies {
+    /// In the order of the repositories' names: which policy, and until when.
+    policies: Vec<(String, Policy, u64)>,
+}
 
 impl RememberedPolicies {
     /// The policy of a repository, if it is remembered at `now`, in milliseconds since 1970.
     pub fn get(&self, repository: &RepositoryName, now: u64) -> Option<Policy> {
-        let (policy, until) = self.0.get(repository.as_spelt())?;
+        let (_, policy, until) = self.policies.get(self.find(repository).ok()?)?;
         (now < *until).then(|| policy.clone())
     }
 
@@ -199,10 +201,19 @@ impl RememberedPolicies {
         if seconds == 0 {
             return;
         }
-        if self.0.len() >= MOST_REMEMBERED {
-            self.0.clear();
+        if self.policies.len() >= MOST_REMEMBERED {
+            self.policies.clear();
         }
         let until = now + 1_000 * seconds.min(LONGEST_MEMORY);
-        self.0.insert(repository.as_spelt().to_owned(), (policy.clone(), until));
+        if let Ok(outdated) = self.find(repository) {
+            self.policies.remove(outdated);
+        }
+        let (Ok(place) | Err(place)) = self.find(repository);
+        self.policies.insert(place, (repository.as_spelt().to_owned(), policy.clone(), until));
+    }
+
+    /// Where a repository is, or else would have to be.
+    fn find(&self, repository: &RepositoryName) -> Result<usize, usize> {
+        self.policies.binary_search_by(|(name, _, _)| name.as_str().cmp(repository.as_spelt()))
     }
 }

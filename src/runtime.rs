@@ -2,17 +2,17 @@
 //! only behind conversions that cost more than the call. It decides nothing.
 
 use wasm_bindgen::prelude::*;
-use worker::js_sys::{Array, Map, Object, Promise, Uint8Array};
+use worker::js_sys::{Array, Object, Promise, Uint8Array};
 use worker::web_sys::RequestInit;
 use worker::worker_sys::{D1Database, Queue};
 
-#[wasm_bindgen(
-    wasm_bindgen_futures = ::worker::wasm_bindgen_futures,
-    js_sys = ::worker::js_sys
-)]
+#[wasm_bindgen]
 extern "C" {
     /// The bindings, variables and secrets of the worker, by their names in wrangler.toml.
     pub type Env;
+
+    #[wasm_bindgen(method, structural, indexing_getter)]
+    pub fn get(this: &Env, name: &str) -> JsValue;
 
     #[wasm_bindgen(method, getter, js_name = REPO_TRIGGERS)]
     pub fn repo_triggers(this: &Env) -> Option<KvNamespace>;
@@ -28,7 +28,7 @@ extern "C" {
 
     /// Reads several keys at once: a `Map` with a value, or null, for each.
     #[wasm_bindgen(method, catch)]
-    pub async fn get(this: &KvNamespace, keys: &Array, options: &Object) -> Result<Map, JsValue>;
+    pub fn get(this: &KvNamespace, keys: &Array, options: &Object) -> Result<Promise, JsValue>;
 
     /// A body's stream: <https://developers.cloudflare.com/workers/runtime-apis/streams/readablestream/>
     pub type ByteStream;
@@ -42,11 +42,11 @@ extern "C" {
     /// Fills `buffer` with at least `bytes`, unless the stream ends before. The buffer goes over to the
     /// result.
     #[wasm_bindgen(method, catch, js_name = readAtLeast)]
-    pub async fn read_at_least(
+    pub fn read_at_least(
         this: &ByteReader,
         bytes: u32,
         buffer: Uint8Array,
-    ) -> Result<Chunk, JsValue>;
+    ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
     pub fn cancel(this: &ByteReader) -> Result<Promise, JsValue>;
@@ -68,24 +68,24 @@ extern "C" {
     pub static SUBTLE: SubtleCrypto;
 
     #[wasm_bindgen(method, catch, js_name = importKey)]
-    pub async fn import_key(
+    pub fn import_key(
         this: &SubtleCrypto,
         format: &str,
         key: &[u8],
         algorithm: &Object,
         extractable: bool,
         usages: &Array,
-    ) -> Result<JsValue, JsValue>;
+    ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    pub async fn sign(
+    pub fn sign(
         this: &SubtleCrypto,
         algorithm: &str,
         key: &JsValue,
         data: &[u8],
-    ) -> Result<JsValue, JsValue>;
+    ) -> Result<Promise, JsValue>;
 
     /// <https://developers.cloudflare.com/workers/runtime-apis/fetch/>
     #[wasm_bindgen(catch, js_name = fetch)]
-    pub async fn fetch_url(url: &str, init: &RequestInit) -> Result<JsValue, JsValue>;
+    pub fn fetch_url(url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
 }

@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64ct::{Base64, Encoding};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::signature::hmac_sha256;
@@ -57,7 +56,7 @@ impl OriginSecrets {
             .split_whitespace()
             .map(|secret| {
                 let encoded = secret.strip_prefix(SECRET_PREFIX).ok_or(InvalidSecret::NoPrefix)?;
-                let key = BASE64_STANDARD.decode(encoded).map_err(|_| InvalidSecret::NotBase64)?;
+                let key = Base64::decode_vec(encoded).map_err(|_| InvalidSecret::NotBase64)?;
                 if key.is_empty() { Err(InvalidSecret::NotBase64) } else { Ok(key) }
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -74,7 +73,7 @@ impl OriginSecrets {
             .iter()
             .map(|key| {
                 let mac = hmac_sha256(key, signed.as_bytes());
-                format!("v1,{}", BASE64_STANDARD.encode(mac))
+                format!("v1,{}", Base64::encode_string(&mac))
             })
             .collect();
         SignedHeaders { id, timestamp: timestamp.to_string(), signature: signatures.join(" ") }

@@ -19,7 +19,7 @@ use crate::handover::{Handover, Schedule, check_origin_url};
 use crate::operator::{OperatorToken, Refusal};
 use crate::policy::{Policy, RememberedPolicies};
 use crate::repository::RepositoryName;
-use crate::runtime::{self, ByteStream, Chunk, Env, SubtleCrypto};
+use crate::runtime::{self, ByteStream, Chunk, Env, SubtleCrypto, js};
 use crate::signature::{self, WebhookSecrets};
 use crate::standard_webhooks::{self, OriginSecrets};
 use crate::task::settled;
@@ -51,9 +51,9 @@ pub fn now() -> u64 {
 }
 
 /// Gives the value of a header by its name.
-pub fn headers(request: &Request) -> impl Fn(&str) -> Option<String> + use<> {
-    let headers = request.headers();
-    move |name| headers.get(name).ok().flatten()
+pub fn headers(request: &Request) -> impl Fn(&'static str) -> Option<String> + use<> {
+    let headers: runtime::Headers = request.headers().unchecked_into();
+    move |name| headers.get(&js(name))
 }
 
 /// Reads the body, and no more of it than a delivery may have, whatever its announced length says.
@@ -135,7 +135,7 @@ thread_local! {
 async fn native_hmac_sha256(secret: &[u8], message: &[u8]) -> Result<Vec<u8>, JsValue> {
     let subtle = runtime::SUBTLE.with(Clone::clone);
     let key = key(&subtle, secret).await?;
-    let mac = settled(subtle.sign("HMAC", &key, message)?).await?;
+    let mac = settled(subtle.sign(&js("HMAC"), &key, message)?).await?;
     Ok(Uint8Array::new(&mac).to_vec())
 }
 
@@ -201,7 +201,7 @@ pub async fn read_policies(env: &Env, keys: &[String]) -> Result<Vec<Option<Stri
 pub async fn enqueue(env: &Env, text: &str) -> Result<(), String> {
     let send = async {
         let queue = env.build_queue().ok_or("there is no binding BUILD_QUEUE")?;
-        let options = object(&[("contentType", "text".into())])?;
+        let options = object(&[("contentType", js("text").into())])?;
         settled(queue.send(text.into(), options.into())?).await
     };
     send.await.map(|_| ()).map_err(reason)
@@ -218,12 +218,12 @@ pub fn reason(error: JsValue) -> String {
 fn json(
     status: u16,
     body: serde_json::Result<String>,
-    headers: &[(&str, &str)],
+    headers: &[(&'static str, &'static str)],
 ) -> Result<Response, JsValue> {
     let mut body = body.map_err(|error| error.to_string())?;
     body.push('\n');
     let all = [("Content-Type", "application/json")].iter().chain(headers);
-    let all: Vec<_> = all.map(|(name, value)| (*name, JsValue::from_str(value))).collect();
+    let all: Vec<_> = all.map(|(name, value)| (*name, js(value).into())).collect();
     let init = ResponseInit::new();
     init.set_status(status);
     init.set_headers(&object(&all)?.into());
@@ -323,7 +323,7 @@ pub struct Origin {
 
 /// Reads the settings of the handover.
 pub fn handover_settings(env: &Env) -> HandoverSettings {
-    let number = |name: &str, default: u64| match variable(env, name) {
+    let number = |name: &'static str, default: u64| match variable(env, name) {
         None => Ok(default),
         Some(value) => value.trim().parse().map_err(|_| format!("{name} is not a whole number")),
     };
@@ -440,20 +440,20 @@ pub fn random() -> f64 {
 }
 
 /// A secret or a variable.
-fn variable(env: &Env, name: &str) -> Option<String> {
-    env.get(name).as_string()
+fn variable(env: &Env, name: &'static str) -> Option<String> {
+    env.get(&js(name)).as_string()
 }
 
 /// A property of a JavaScript value, where it is a string.
-pub fn string(value: &JsValue, name: &str) -> Option<String> {
-    Reflect::get(value, &name.into()).ok()?.as_string()
+pub fn string(value: &JsValue, name: &'static str) -> Option<String> {
+    Reflect::get(value, &js(name)).ok()?.as_string()
 }
 
 /// A JavaScript object of these properties.
-fn object(properties: &[(&str, JsValue)]) -> Result<Object, JsValue> {
+fn object(properties: &[(&'static str, JsValue)]) -> Result<Object, JsValue> {
     let object = Object::new();
     for (name, value) in properties {
-        Reflect::set(&object, &(*name).into(), value)?;
+        Reflect::set(&object, &js(name), value)?;
     }
     Ok(object)
 }

@@ -1,10 +1,29 @@
 //! The runtime's JavaScript, as far as the gate calls it and neither `worker` nor `web-sys` declares it, or
 //! only behind conversions that cost more than the call. It decides nothing.
 
+use std::cell::RefCell;
+
 use wasm_bindgen::prelude::*;
-use worker::js_sys::{Array, Object, Promise, Uint8Array};
+use worker::js_sys::{Array, JsString, Object, Promise, Uint8Array};
 use worker::web_sys::RequestInit;
 use worker::worker_sys::{D1Database, Queue};
+
+thread_local! {
+    static STRINGS: RefCell<Vec<(&'static str, JsString)>> = RefCell::default();
+}
+
+/// A string of this program's, as JavaScript has it: made once, for that costs as much as most of what it is used
+/// for.
+pub fn js(text: &'static str) -> JsString {
+    STRINGS.with_borrow_mut(|strings| {
+        if let Some((_, string)) = strings.iter().find(|(known, _)| std::ptr::eq(*known, text)) {
+            return string.clone();
+        }
+        let string = JsString::from(text);
+        strings.push((text, string.clone()));
+        string
+    })
+}
 
 #[wasm_bindgen]
 extern "C" {
@@ -12,7 +31,7 @@ extern "C" {
     pub type Env;
 
     #[wasm_bindgen(method, structural, indexing_getter)]
-    pub fn get(this: &Env, name: &str) -> JsValue;
+    pub fn get(this: &Env, name: &JsString) -> JsValue;
 
     #[wasm_bindgen(method, getter, js_name = REPO_TRIGGERS)]
     pub fn repo_triggers(this: &Env) -> Option<KvNamespace>;
@@ -29,6 +48,12 @@ extern "C" {
     /// Reads several keys at once: a `Map` with a value, or null, for each.
     #[wasm_bindgen(method, catch)]
     pub fn get(this: &KvNamespace, keys: &Array, options: &Object) -> Result<Promise, JsValue>;
+
+    /// <https://developers.cloudflare.com/workers/runtime-apis/headers/>
+    pub type Headers;
+
+    #[wasm_bindgen(method)]
+    pub fn get(this: &Headers, name: &JsString) -> Option<String>;
 
     /// A body's stream: <https://developers.cloudflare.com/workers/runtime-apis/streams/readablestream/>
     pub type ByteStream;
@@ -80,7 +105,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub fn sign(
         this: &SubtleCrypto,
-        algorithm: &str,
+        algorithm: &JsString,
         key: &JsValue,
         data: &[u8],
     ) -> Result<Promise, JsValue>;

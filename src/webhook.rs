@@ -93,7 +93,7 @@ impl WebhookHeaders {
     ///
     /// All that is missing or ill formed is named in one refusal: 401 where the signature is among
     /// it, else 400.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Rejection> {
+    pub fn read(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, Rejection> {
         let signature_header = get(SIGNATURE_HEADER);
         let signature = signature_header.as_deref().and_then(Signature::parse);
         let event = get(EVENT_HEADER);

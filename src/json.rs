@@ -86,25 +86,25 @@ impl<'a> Cursor<'a> {
 
     /// Goes up to the next byte of a string that does not stand for itself.
     fn pass_plain(&mut self) {
-        const BLOCK: usize = 16;
-        let is_plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-        while let Some(block) =
-            self.text.get(self.at..).and_then(|rest| rest.first_chunk::<BLOCK>())
-        {
-            let block = u8x16::new(*block);
-            let special = block.simd_eq(u8x16::splat(b'"'))
-                | block.simd_eq(u8x16::splat(b'\\'))
-                | block.simd_lt(u8x16::splat(0x20));
-            let special = special.to_bitmask();
+        while let Some(block) = self.block() {
+            let special = block.bits(|bytes| {
+                bytes.simd_eq(u8x16::splat(b'"'))
+                    | bytes.simd_eq(u8x16::splat(b'\\'))
+                    | bytes.simd_lt(u8x16::splat(0x20))
+            });
             if special != 0 {
                 self.at += special.trailing_zeros() as usize;
                 return;
             }
-            self.at += BLOCK;
+            self.at += Block::BYTES;
         }
-        while self.text.get(self.at).is_some_and(is_plain) {
-            self.at += 1;
-        }
+    }
+
+    /// The bytes from here on, if there are any.
+    #[inline(always)]
+    fn block(&self) -> Option<Block> {
+        let rest = self.text.get(self.at..)?;
+        if rest.is_empty() { None } else { Some(Block::of(rest)) }
     }
 
     fn pass_escape(&mut self) -> Result<(), NotJson> {
@@ -144,8 +144,7 @@ impl<'a> Cursor<'a> {
         let mut depth = 0;
         let mut is_escaped = 0;
         let mut in_string = 0;
-        while let Some(rest) = self.text.get(self.at..).filter(|rest| !rest.is_empty()) {
-            let block = Block::of(rest);
+        while let Some(block) = self.block() {
             let quotes = block.positions(b'"') & !block.escaped(&mut is_escaped);
             // Each quote turns all bits from its own on.
             let mut strings = quotes ^ in_string;

@@ -9,55 +9,48 @@ const SIDE_BY_SIDE = 6;
 
 const state = gate.__worker_init_state();
 
-// After a panic nothing in the instance can be relied on, so the next event gets a new one.
-function renew() {
+const handler = (handle) => async (event, env) => {
   if (state.criticalError) {
+    // After a panic nothing in the instance can be relied on, so this event gets a new one.
     gate.__wbg_reset_state();
     state.criticalError = false;
   }
-}
-
-function noticePanic(error) {
-  if (error instanceof WebAssembly.RuntimeError) {
-    console.error("Critical", error);
-    state.criticalError = true;
-  }
-}
-
-async function run(task) {
   try {
-    let step = task.resume(undefined, false);
-    while (step instanceof Promise) {
-      let outcome;
-      let rejected = false;
-      try {
-        outcome = await step;
-      } catch (error) {
-        outcome = error;
-        rejected = true;
-      }
-      step = task.resume(outcome, rejected);
-    }
-    task.free();
-    return step;
+    return await handle(event, env);
   } catch (error) {
-    noticePanic(error);
+    if (error instanceof WebAssembly.RuntimeError) {
+      console.error("Critical", error);
+      state.criticalError = true;
+    }
     throw error;
   }
+};
+
+async function run(task) {
+  let step = task.resume(undefined, false);
+  while (step instanceof Promise) {
+    let outcome;
+    let rejected = false;
+    try {
+      outcome = await step;
+    } catch (error) {
+      outcome = error;
+      rejected = true;
+    }
+    step = task.resume(outcome, rejected);
+  }
+  task.free();
+  return step;
 }
 
 export default {
-  fetch(request, env) {
-    renew();
-    return run(gate.fetch(request, env));
-  },
+  fetch: handler((request, env) => run(gate.fetch(request, env))),
 
-  async queue(batch, env) {
-    renew();
+  queue: handler(async (batch, env) => {
     const tasks = gate.queue(batch, env).values();
     const runEach = async () => {
       for (const task of tasks) await run(task);
     };
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, runEach));
-  },
+  }),
 };

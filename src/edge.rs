@@ -218,7 +218,7 @@ pub fn reason(error: JsValue) -> String {
 fn json(
     status: u16,
     body: serde_json::Result<String>,
-    headers: &[(&'static str, &'static str)],
+    headers: &[Header],
 ) -> Result<Response, JsValue> {
     let mut body = body.map_err(|error| error.to_string())?;
     body.push('\n');
@@ -226,17 +226,20 @@ fn json(
 }
 
 thread_local! {
-    /// The inits of the answers that differ in their status only.
-    static INITS: RefCell<Vec<(u16, ResponseInit)>> = RefCell::default();
+    /// What was said of answers before, with the status and the headers that it was made of.
+    static INITS: RefCell<Vec<(u16, Vec<Header>, ResponseInit)>> = RefCell::default();
 }
 
+/// The name and the value of a header.
+type Header = (&'static str, &'static str);
+
 /// What is said of an answer of JSON beside its body. To make it costs some hundredths of a small delivery's
-/// time, so it is made once for a status.
-fn init(status: u16, headers: &[(&'static str, &'static str)]) -> Result<ResponseInit, JsValue> {
-    let known = |(known, init): &(u16, ResponseInit)| (*known == status).then(|| init.clone());
-    if headers.is_empty()
-        && let Some(init) = INITS.with_borrow(|inits| inits.iter().find_map(known))
-    {
+/// time, so it is made once.
+fn init(status: u16, headers: &[Header]) -> Result<ResponseInit, JsValue> {
+    let known = |(of, with, init): &(u16, Vec<Header>, ResponseInit)| {
+        (*of == status && with == headers).then(|| init.clone())
+    };
+    if let Some(init) = INITS.with_borrow(|inits| inits.iter().find_map(known)) {
         return Ok(init);
     }
     let all = [("Content-Type", "application/json")].iter().chain(headers);
@@ -244,9 +247,7 @@ fn init(status: u16, headers: &[(&'static str, &'static str)]) -> Result<Respons
     let init = ResponseInit::new();
     init.set_status(status);
     init.set_headers(&object(&all)?.into());
-    if headers.is_empty() {
-        INITS.with_borrow_mut(|inits| inits.push((status, init.clone())));
-    }
+    INITS.with_borrow_mut(|inits| inits.push((status, headers.to_vec(), init.clone())));
     Ok(init)
 }
 
@@ -436,7 +437,7 @@ pub fn operator_token(env: &Env) -> Option<OperatorToken> {
 
 /// Makes the answer to an operator's request.
 pub fn respond_to_operator(result: &Result<String, Refusal>) -> Result<Response, JsValue> {
-    const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
+    const NO_STORE: Header = ("Cache-Control", "no-store");
     match result {
         Ok(body) => json(200, Ok(body.clone()), &[NO_STORE]),
         Err(refusal) => {
@@ -461,7 +462,7 @@ pub fn random() -> f64 {
 
 /// A secret or a variable.
 fn variable(env: &Env, name: &'static str) -> Option<String> {
-    env.get(&js(name)).as_string()
+    string(env, name)
 }
 
 /// A property of a JavaScript value, where it is a string.

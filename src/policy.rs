@@ -205,10 +205,13 @@ impl RememberedPolicies {
             self.policies.clear();
         }
         let until = now + 1_000 * seconds.min(LONGEST_MEMORY);
-        if let Ok(outdated) = self.find(repository) {
-            self.policies.remove(outdated);
-        }
-        let (Ok(place) | Err(place)) = self.find(repository);
+        let place = match self.find(repository) {
+            Ok(place) => {
+                self.policies.remove(place);
+                place
+            }
+            Err(place) => place,
+        };
         self.policies.insert(place, (repository.as_spelt().to_owned(), policy.clone(), until));
     }
 

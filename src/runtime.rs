@@ -30,9 +30,6 @@ extern "C" {
     /// The bindings, variables and secrets of the worker, by their names in wrangler.toml.
     pub type Env;
 
-    #[wasm_bindgen(method, structural, indexing_getter)]
-    pub fn get(this: &Env, name: &JsString) -> JsValue;
-
     #[wasm_bindgen(method, getter, js_name = REPO_TRIGGERS)]
     pub fn repo_triggers(this: &Env) -> Option<KvNamespace>;
 

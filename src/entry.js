@@ -51,6 +51,9 @@ export default {
     const runEach = async () => {
       for (const task of tasks) await run(task);
     };
-    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, runEach));
+    const ends = await Promise.allSettled(Array.from({ length: SIDE_BY_SIDE }, runEach));
+    // Only when the others are through: what was neither acknowledged nor retried is then tried again.
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed) throw failed.reason;
   }),
 };

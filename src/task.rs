@@ -8,15 +8,23 @@ use std::task::{Context, Poll, Waker};
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::js_sys::Promise;
+use worker::js_sys::{Error, Promise};
 
 /// What came of a promise.
 type Outcome = Result<JsValue, JsValue>;
 
+/// What a future has been waiting for since it was polled last.
+#[derive(Default)]
+enum Awaited {
+    #[default]
+    Nothing,
+    Promise(Promise),
+    Several,
+}
+
 thread_local! {
-    /// What passes between a task and the future that it polls: the promise that the future waits for, and
-    /// what came of it.
-    static AWAITED: RefCell<Option<Promise>> = const { RefCell::new(None) };
+    /// What passes between a task and the future that it polls: what the future waits for, and what came of it.
+    static AWAITED: RefCell<Awaited> = const { RefCell::new(Awaited::Nothing) };
     static OUTCOME: RefCell<Option<Outcome>> = const { RefCell::new(None) };
 }
 
@@ -34,25 +42,45 @@ impl Task {
 #[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
 impl Task {
     /// Goes on with what came of the promise that the last call gave, or begins: gives the next promise, or
-    /// the future's result, which is none. Errors with the future's error.
+    /// the future's result, which is none.
+    ///
+    /// Errors with the future's error; and where the future waits for anything but one promise by [`settled`],
+    /// for nobody would ever resume it: taken for done, it would answer nothing, and its message would count
+    /// as acknowledged.
     pub fn resume(&mut self, value: JsValue, rejected: bool) -> Result<JsValue, JsValue> {
         OUTCOME.set(Some(if rejected { Err(value) } else { Ok(value) }));
-        match self.0.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Ok(AWAITED.take().into()),
+        let polled = self.0.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        match (polled, AWAITED.take()) {
+            (Poll::Ready(result), _) => result,
+            (Poll::Pending, Awaited::Promise(promise)) => Ok(promise.into()),
+            (Poll::Pending, Awaited::Nothing) => {
+                Err(Error::new("a task waits for something else than `settled`").into())
+            }
+            (Poll::Pending, Awaited::Several) => {
+                Err(Error::new("a task waits for more than one promise at a time").into())
+            }
         }
     }
 }
 
-/// Waits for a promise, in a [`Task`], which waits for one at a time.
+/// Waits for a promise, in a [`Task`], and gives what came of it.
+///
+/// This is all that a task can wait for, and one at a time: not another future, such as a promise's own or
+/// those of the `worker` crate, and not several joined, for those want to be woken, which nobody here does.
+/// Such a task ends with an error. What is to be done side by side is a task each.
 pub async fn settled(promise: Promise) -> Outcome {
     let mut promise = Some(promise);
     std::future::poll_fn(|_| match promise.take() {
         Some(promise) => {
-            AWAITED.set(Some(promise));
+            AWAITED.with_borrow_mut(|awaited| {
+                *awaited = match awaited {
+                    Awaited::Nothing => Awaited::Promise(promise),
+                    Awaited::Promise(_) | Awaited::Several => Awaited::Several,
+                };
+            });
             Poll::Pending
         }
-        None => Poll::Ready(OUTCOME.take().unwrap_or(Ok(JsValue::UNDEFINED))),
+        None => OUTCOME.take().map_or(Poll::Pending, Poll::Ready),
     })
     .await
 }

@@ -3,11 +3,11 @@
 
 use std::hint::black_box;
 
-use buildgate::build_request::BuildRequest;
-use buildgate::decision::{Decision, decide};
-use buildgate::event::Event;
+use buildgate::delivery::decision::{Decision, decide};
+use buildgate::delivery::event::Event;
+use buildgate::message::build_request::BuildRequest;
 use buildgate::policy::Policy;
-use buildgate::signature::{Signature, WebhookSecrets, hmac_sha256, sign};
+use buildgate::signature::github::{Signature, WebhookSecrets, hmac_sha256, sign};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 

@@ -17,26 +17,17 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
-pub mod answer;
-pub mod branch_pattern;
-pub mod build_request;
-pub mod dead_letter;
-pub mod decision;
-mod edge;
-pub mod event;
-pub mod fields;
+pub mod delivery;
 pub mod handover;
 pub mod json;
-mod ledger;
+pub mod ledger;
 pub mod log;
+pub mod message;
 pub mod operator;
+mod platform;
 pub mod policy;
 pub mod repository;
-mod runtime;
 pub mod signature;
-pub mod standard_webhooks;
-mod task;
-pub mod webhook;
 
 use std::rc::Rc;
 
@@ -45,19 +36,19 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys::{Request, Response};
 use worker::{event, worker_sys};
 
-use answer::{About, Rejection, Verdict};
-use build_request::{QueuedRequest, rfc3339};
-use dead_letter::DeadLetter;
-use edge::{HandoverSettings, Message};
-use event::Event;
-use handover::{Handover, HandoverLine, Step};
+use delivery::answer::{About, Rejection, Verdict};
+use delivery::event::Event;
+use delivery::request::{ContentType, Location, Route, WebhookHeaders};
+use handover::attempt::{Handover, HandoverLine, Step};
+use ledger::dead_letters::DeadLetter;
 use log::DeliveryLine;
-use operator::{Dropped, OperatorLine, OperatorToken, Redriven, Refusal, json};
+use message::build_request::{QueuedRequest, rfc3339};
+use operator::answer::{Dropped, OperatorLine, OperatorToken, Redriven, Refusal, json};
+use platform::edge::{self, HandoverSettings, Message};
+use platform::runtime::Env;
+use platform::task::Task;
 use policy::Policy;
 use repository::RepositoryName;
-use runtime::Env;
-use task::Task;
-use webhook::{ContentType, Location, Route, WebhookHeaders};
 
 /// What `GET /` answers.
 const ABOUT_BUILDGATE: &str = concat!(
@@ -83,7 +74,7 @@ pub fn fetch(request: Request, env: Env) -> Task {
 async fn answer(request: &Request, env: &Env) -> Result<Response, JsValue> {
     let (method, url) = (request.method(), request.url());
     let location = Location::parse(&url);
-    if location.path.starts_with(operator::PREFIX)
+    if location.path.starts_with(operator::answer::PREFIX)
         && let Some(token) = edge::operator_token(env)
     {
         return operate(request, &method, &location, env, &token).await;
@@ -204,7 +195,7 @@ async fn hand_over(message: Message, env: &Env, settings: &HandoverSettings, giv
     if step == Step::Bury {
         let id = message.id();
         let letter = DeadLetter::new(&id, &text, build_request.as_ref(), &handover, attempt, now);
-        if let Err(error) = ledger::keep(env, &letter).await {
+        if let Err(error) = ledger::sql::keep(env, &letter).await {
             ledger_error = Some(error);
             step = Step::Retry(settings.schedule.delay(attempt, random));
         }
@@ -228,7 +219,7 @@ async fn operate(
     token: &OperatorToken,
 ) -> Result<Response, JsValue> {
     let result = if token.admits(edge::headers(request)("Authorization").as_deref()) {
-        match operator::Route::parse(method, location.path, location.query) {
+        match operator::answer::Route::parse(method, location.path, location.query) {
             Ok(route) => perform(route, env).await,
             Err(refusal) => Err(refusal),
         }
@@ -240,28 +231,28 @@ async fn operate(
 }
 
 /// Does what the operator asks for, and gives the answer's JSON.
-async fn perform(route: operator::Route, env: &Env) -> Result<String, Refusal> {
+async fn perform(route: operator::answer::Route, env: &Env) -> Result<String, Refusal> {
     let no_such_letter = |id: u64| Refusal::NoSuchLetter(id.to_string());
     match route {
-        operator::Route::List { after } => {
-            ledger::list(env, after).await.map_err(Refusal::LedgerUnavailable)
+        operator::answer::Route::List { after } => {
+            ledger::sql::list(env, after).await.map_err(Refusal::LedgerUnavailable)
         }
-        operator::Route::Show(id) => {
-            let letter = ledger::show(env, id).await.map_err(Refusal::LedgerUnavailable)?;
+        operator::answer::Route::Show(id) => {
+            let letter = ledger::sql::show(env, id).await.map_err(Refusal::LedgerUnavailable)?;
             letter.ok_or_else(|| no_such_letter(id))
         }
-        operator::Route::Redrive(id) => {
-            let letter = ledger::message(env, id).await.map_err(Refusal::LedgerUnavailable)?;
+        operator::answer::Route::Redrive(id) => {
+            let letter = ledger::sql::message(env, id).await.map_err(Refusal::LedgerUnavailable)?;
             let (message, build) = letter.ok_or_else(|| no_such_letter(id))?;
             edge::enqueue(env, &message).await.map_err(Refusal::QueueUnavailable)?;
             // Only now: a letter that is marked must be on the queue.
-            ledger::mark_redriven(env, id, &rfc3339(edge::now()))
+            ledger::sql::mark_redriven(env, id, &rfc3339(edge::now()))
                 .await
                 .map_err(Refusal::NotMarked)?;
             json(&Redriven { id, build })
         }
-        operator::Route::Drop(id) => {
-            match ledger::drop(env, id).await.map_err(Refusal::LedgerUnavailable)? {
+        operator::answer::Route::Drop(id) => {
+            match ledger::sql::drop(env, id).await.map_err(Refusal::LedgerUnavailable)? {
                 true => json(&Dropped { id }),
                 false => Err(no_such_letter(id)),
             }

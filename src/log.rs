@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use crate::answer::{About, Outcome, Verdict};
+use crate::delivery::answer::{About, Outcome, Verdict};
 use crate::policy::Trigger;
 use crate::repository::RepositoryName;
-use crate::signature::SecretUsed;
+use crate::signature::github::SecretUsed;
 
 /// The line that a delivery leaves.
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::fields::{FromJson, Json, Wrong};
+use crate::json::fields::{FromJson, Json, Wrong};
 
 /// Longest owner or name accepted, in bytes. GitHub allows 39 and 100
 /// (<https://docs.github.com/en/enterprise-cloud@latest/admin/identity-and-access-management/iam-configuration-reference/username-considerations-for-external-authentication>);

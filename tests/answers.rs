@@ -1,9 +1,9 @@
 //! Every code: its outcome and status are settled, and its message helps the person who reads it.
 
-use buildgate::answer::{About, Outcome, Queued, Rejection, Verdict};
-use buildgate::decision::{EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
+use buildgate::delivery::answer::{About, Outcome, Queued, Rejection, Verdict};
+use buildgate::delivery::decision::{EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
 use buildgate::policy::Trigger;
-use buildgate::signature::SecretUsed;
+use buildgate::signature::github::SecretUsed;
 use serde_json::Value;
 
 /// All that there is to know of a verified delivery.

@@ -1,10 +1,10 @@
 //! The promise: which event builds under which trigger, and why every other one does not.
 
-use buildgate::build_request::{BuildRequest, LARGEST_MESSAGE, QueuedRequest};
-use buildgate::decision::{
+use buildgate::delivery::decision::{
     Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
-use buildgate::event::Event;
+use buildgate::delivery::event::Event;
+use buildgate::message::build_request::{BuildRequest, LARGEST_MESSAGE, QueuedRequest};
 use buildgate::policy::{Policy, Trigger};
 use serde_json::{Value, json};
 

@@ -1,12 +1,12 @@
 //! What comes from outside: payloads and policies of every shape are read or refused with a reason
 //! that helps, and nothing panics.
 
-use buildgate::answer::Rejection;
-use buildgate::build_request::{BuildRequest, QueuedRequest};
-use buildgate::decision::{Decision, decide};
-use buildgate::event::Event;
-use buildgate::fields::{Fields, Raw, Want};
-use buildgate::json::Cursor;
+use buildgate::delivery::answer::Rejection;
+use buildgate::delivery::decision::{Decision, decide};
+use buildgate::delivery::event::Event;
+use buildgate::json::cursor::Cursor;
+use buildgate::json::fields::{Fields, Raw, Want};
+use buildgate::message::build_request::{BuildRequest, QueuedRequest};
 use buildgate::policy::{InvalidPolicy, Policy, RememberedPolicies, Trigger, keys, most_exact};
 use buildgate::repository::RepositoryName;
 use proptest::prelude::*;

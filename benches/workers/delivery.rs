@@ -1,6 +1,6 @@
 //! The deliveries that are sent: the fixtures, made as large as a case wants them, and signed.
 
-use buildgate::signature::sign;
+use buildgate::signature::github::sign;
 use serde_json::{Value, json};
 
 use crate::contender::PROJECT;

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use buildgate::dead_letter::{DeadLetterPage, DeadLetterSummary, StoredDeadLetter};
-use buildgate::operator::{Dropped, Redriven};
+use buildgate::ledger::dead_letters::{DeadLetterPage, DeadLetterSummary, StoredDeadLetter};
+use buildgate::operator::answer::{Dropped, Redriven};
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use secrecy::{ExposeSecret, SecretString};

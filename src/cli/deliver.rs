@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use buildgate::signature::{SIGNATURE_HEADER, sign};
-use buildgate::webhook::{DELIVERY_HEADER, EVENT_HEADER};
+use buildgate::delivery::request::{DELIVERY_HEADER, EVENT_HEADER};
+use buildgate::signature::github::{SIGNATURE_HEADER, sign};
 use clap::Args;
 use secrecy::SecretString;
 use serde_json::{Value, json};

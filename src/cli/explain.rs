@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use buildgate::answer::{About, Rejection, Verdict};
-use buildgate::build_request::BuildRequest;
-use buildgate::event::Event;
+use buildgate::delivery::answer::{About, Rejection, Verdict};
+use buildgate::delivery::event::Event;
+use buildgate::message::build_request::BuildRequest;
 use buildgate::policy::{InvalidPolicy, Policy};
-use buildgate::signature::SecretUsed;
+use buildgate::signature::github::SecretUsed;
 use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;

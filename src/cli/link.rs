@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use buildgate::policy::{InvalidPolicy, Policy};
 use buildgate::repository::RepositoryName;
-use buildgate::signature::derive;
+use buildgate::signature::github::derive;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use buildgate::repository::RepositoryName;
-use buildgate::signature::derive;
+use buildgate::signature::github::derive;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use buildgate::signature::sign;
+use buildgate::signature::github::sign;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 

@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use crate::answer::Rejection;
+use crate::delivery::answer::Rejection;
 use crate::repository::RepositoryName;
-use crate::signature::{SIGNATURE_HEADER, Signature, VerifiedBody};
+use crate::signature::github::{SIGNATURE_HEADER, Signature, VerifiedBody};
 
 /// The header that names the event.
 pub const EVENT_HEADER: &str = "X-GitHub-Event";
@@ -193,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::signature::{WebhookSecrets, sign};
+    use crate::signature::github::{WebhookSecrets, sign};
 
     const GOOD: [(&str, &str); 3] = [
         (

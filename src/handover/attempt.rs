@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::build_request::QueuedRequest;
+use crate::message::build_request::QueuedRequest;
 
 /// The longest delay, in seconds, and so the longest that `Retry-After` is obeyed: Queues delays a message
 /// by 12 hours at most (<https://developers.cloudflare.com/queues/platform/limits/>).

@@ -1,13 +1,15 @@
 //! What an operator has set for a repository in Workers KV: the trigger, and which branches and
 //! environments count.
 
+pub mod branch_pattern;
+
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::answer::Rejection;
-use crate::branch_pattern::BranchPattern;
-use crate::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut, quote};
+use crate::delivery::answer::Rejection;
+use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut, quote};
+use crate::policy::branch_pattern::BranchPattern;
 use crate::repository::RepositoryName;
 
 /// GitHub Pages makes deployments of its own, which nobody wants a container built for.

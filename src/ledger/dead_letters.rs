@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::build_request::{QueuedRequest, rfc3339};
-use crate::handover::Handover;
+use crate::handover::attempt::Handover;
+use crate::message::build_request::{QueuedRequest, rfc3339};
 
 /// How much of the origin's answer is kept, in characters.
 pub const LONGEST_ANSWER: usize = 1_000;

@@ -12,18 +12,18 @@ use worker::web_sys::{
 };
 use worker::{console_error, console_log, worker_sys};
 
-use crate::answer::{About, Rejection, Verdict};
-use crate::build_request::QueuedRequest;
-use crate::dead_letter::LONGEST_ANSWER;
-use crate::handover::{Handover, Schedule, check_origin_url};
-use crate::operator::{OperatorToken, Refusal};
+use crate::delivery::answer::{About, Rejection, Verdict};
+use crate::delivery::request::LARGEST_BODY;
+use crate::handover::attempt::{Handover, Schedule, check_origin_url};
+use crate::ledger::dead_letters::LONGEST_ANSWER;
+use crate::message::build_request::QueuedRequest;
+use crate::operator::answer::{OperatorToken, Refusal};
+use crate::platform::runtime::{self, ByteStream, Chunk, Env, SubtleCrypto, js};
+use crate::platform::task::settled;
 use crate::policy::{Policy, RememberedPolicies};
 use crate::repository::RepositoryName;
-use crate::runtime::{self, ByteStream, Chunk, Env, SubtleCrypto, js};
-use crate::signature::{self, WebhookSecrets};
-use crate::standard_webhooks::{self, OriginSecrets};
-use crate::task::settled;
-use crate::webhook::LARGEST_BODY;
+use crate::signature::github::{self, WebhookSecrets};
+use crate::signature::standard_webhooks::{self, OriginSecrets};
 
 /// How long the origin is given to answer, in seconds.
 const ORIGIN_TIMEOUT: u64 = 30;
@@ -123,7 +123,7 @@ fn append(bytes: &mut Vec<u8>, value: &Uint8Array) {
 pub async fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     match native_hmac_sha256(key, message).await.map(Vec::try_into) {
         Ok(Ok(mac)) => mac,
-        _ => signature::hmac_sha256(key, message),
+        _ => github::hmac_sha256(key, message),
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::IgnoredAny;
 
-use crate::json::{Cursor, NotJson};
+use crate::json::cursor::{Cursor, NotJson};
 
 /// Longest piece of a wrong value that is quoted, in characters.
 const LONGEST_QUOTE: usize = 100;

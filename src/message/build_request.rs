@@ -4,9 +4,9 @@
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
-use crate::decision::Build;
-use crate::event::{DeploymentDetails, Repository, Sha};
-use crate::fields::{Fields, Want, Wanted};
+use crate::delivery::decision::Build;
+use crate::delivery::event::{DeploymentDetails, Repository, Sha};
+use crate::json::fields::{Fields, Want, Wanted};
 use crate::policy::Trigger;
 
 /// The shape's version.

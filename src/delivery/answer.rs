@@ -7,16 +7,16 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::build_request::BuildRequest;
-use crate::decision::{
+use crate::delivery::decision::{
     Build, Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
-use crate::event::Event;
-use crate::handover::{is_loopback, scheme_and_host};
+use crate::delivery::event::Event;
+use crate::delivery::request::LARGEST_BODY;
+use crate::handover::attempt::{is_loopback, scheme_and_host};
+use crate::message::build_request::BuildRequest;
 use crate::policy::{Policy, Trigger};
 use crate::repository::RepositoryName;
-use crate::signature::{SIGNATURE_HEADER, SecretUsed};
-use crate::webhook::LARGEST_BODY;
+use crate::signature::github::{SIGNATURE_HEADER, SecretUsed};
 
 /// How long a change in KV can take to be seen everywhere
 /// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>).

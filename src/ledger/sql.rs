@@ -5,10 +5,10 @@ use wasm_bindgen::JsValue;
 use worker::js_sys::Array;
 use worker::worker_sys::D1PreparedStatement;
 
-use crate::dead_letter::DeadLetter;
-use crate::edge::{self, reason};
-use crate::runtime::Env;
-use crate::task::settled;
+use crate::ledger::dead_letters::DeadLetter;
+use crate::platform::edge::{self, reason};
+use crate::platform::runtime::Env;
+use crate::platform::task::settled;
 
 const KEEP: &str = "INSERT INTO dead_letters (message_id, build, repository, reason, detail, status, answer, \
                     attempts, stored_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \

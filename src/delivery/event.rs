@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use crate::answer::Rejection;
-use crate::fields::{Fields, FromJson, Json, Raw, Want, Wanted, Wrong};
+use crate::delivery::answer::Rejection;
+use crate::json::fields::{Fields, FromJson, Json, Raw, Want, Wanted, Wrong};
 use crate::repository::RepositoryName;
 
 /// Longest text taken for a ref, an environment, a task, a login or a URL, in bytes. Far above what

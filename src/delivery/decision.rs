@@ -1,7 +1,7 @@
 //! Whether an event starts a build, and if not, why. A pure function of the event and the policy:
 //! this table is what buildgate is for.
 
-use crate::event::{Deployment, Event, Hook, Push};
+use crate::delivery::event::{Deployment, Event, Hook, Push};
 use crate::policy::{Policy, Trigger};
 
 /// The action of a deployment that was just made, the only one that builds.

@@ -1,0 +1,3 @@
+//! What the stories say to one another over queues.
+
+pub mod build_request;

@@ -1,0 +1,3 @@
+//! The operator looks after the gate, by the routes under `/-/`.
+
+pub mod answer;

@@ -1,0 +1,5 @@
+//! The runtime.
+
+pub mod edge;
+pub mod runtime;
+pub mod task;

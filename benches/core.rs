@@ -5,9 +5,9 @@ use std::hint::black_box;
 
 use buildgate::delivery::decision::{Decision, decide};
 use buildgate::delivery::event::Event;
-use buildgate::message::build_request::BuildRequest;
 use buildgate::policy::Policy;
-use buildgate::signature::github::{Signature, WebhookSecrets, hmac_sha256, sign};
+use buildgate::signature::github::{Signature, WebhookSecrets, sign};
+use buildgate::signature::hmac_sha256;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 
@@ -63,9 +63,7 @@ fn decide_and_build(criterion: &mut Criterion) {
     });
     let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("it is not built") };
     criterion.bench_function("build request", |bencher| {
-        bencher.iter(|| {
-            BuildRequest::new(black_box(&build), DELIVERY, RECEIVED_AT).into_message().is_ok()
-        });
+        bencher.iter(|| black_box(&build).request(DELIVERY, RECEIVED_AT).into_message().is_ok());
     });
 }
 

@@ -1,4 +1,4 @@
--- Build requests that could not be handed to the origin, and why. src/dead_letter.rs says what each
+-- Build requests that could not be handed to the origin, and why. src/ledger/dead_letters.rs says what each
 -- column holds.
 CREATE TABLE dead_letters (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,50 +1,77 @@
-//! The log: one line of JSON for each delivery and for each handover, searchable by field. The types
-//! have no room for a secret or a body.
+//! The log: one line of JSON for each delivery, each attempt of a handover and each request of the operator's,
+//! searchable by field. The lines have no room for a secret or a body.
 
 use serde::Serialize;
 
-use crate::delivery::answer::{About, Outcome, Verdict};
-use crate::policy::Trigger;
-use crate::repository::RepositoryName;
-use crate::signature::github::SecretUsed;
-
-/// The line that a delivery leaves.
+/// A line; what is not known is null.
 #[derive(Debug, Serialize)]
-pub struct DeliveryLine<'a> {
-    log: &'static str,
-    outcome: Outcome,
-    code: &'a str,
-    status: u16,
-    /// From the request's arrival to its answer, in milliseconds.
-    ms: u64,
-    delivery: Option<&'a str>,
-    event: Option<&'a str>,
-    repository: Option<&'a RepositoryName>,
-    trigger: Option<Trigger>,
-    build: Option<&'a str>,
-    /// Which secret matched: once no line says `previous`, that one can go.
-    secret: Option<SecretUsed>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
-}
-
-impl<'a> DeliveryLine<'a> {
-    /// The line for a delivery that was answered `ms` milliseconds after it came.
-    pub fn new(verdict: &'a Verdict, about: &'a About, ms: u64) -> Self {
-        let (outcome, code, status) = verdict.codes();
-        Self {
-            log: "delivery",
-            outcome,
-            code,
-            status,
-            ms,
-            delivery: about.delivery.as_deref(),
-            event: about.event.as_deref(),
-            repository: about.repository.as_ref(),
-            trigger: about.trigger,
-            build: about.build.as_deref(),
-            secret: about.secret,
-            detail: verdict.detail(),
-        }
-    }
+#[serde(tag = "log", rename_all = "lowercase")]
+pub enum Line<'a> {
+    /// What became of a delivery.
+    Delivery {
+        /// `queued`, `ignored`, `pong` or `rejected`.
+        outcome: &'static str,
+        /// The answer's code.
+        code: &'a str,
+        /// The answer's HTTP status.
+        status: u16,
+        /// From the request's arrival to its answer, in milliseconds.
+        ms: u64,
+        /// The GUID under which GitHub delivers.
+        delivery: Option<&'a str>,
+        /// The event, by GitHub's name.
+        event: Option<&'a str>,
+        /// The full name of the repository that the event is about.
+        repository: Option<&'a str>,
+        /// The repository's trigger.
+        trigger: Option<&'static str>,
+        /// The id of the build request that was queued.
+        build: Option<&'a str>,
+        /// Which secret matched: once no line says `previous`, that one can go.
+        secret: Option<&'static str>,
+        /// What went wrong inside.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'a str>,
+    },
+    /// What became of an attempt to hand a build request over.
+    Handover {
+        /// `accepted`, `retried` or `dead-letter`.
+        outcome: &'static str,
+        /// The attempt's code.
+        code: &'static str,
+        /// The origin's status.
+        status: Option<u16>,
+        /// From the first byte sent to the origin's answer, in milliseconds.
+        ms: u64,
+        /// Which attempt it was; the first is 1.
+        attempt: u32,
+        /// How long until the next attempt, in seconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_in: Option<u64>,
+        /// The GUID of the delivery that asked for the build first.
+        delivery: Option<&'a str>,
+        /// The event that asked for it, by GitHub's name.
+        event: Option<&'static str>,
+        /// The full name of the repository to build.
+        repository: Option<&'a str>,
+        /// The build request's id.
+        build: Option<&'a str>,
+        /// What went wrong on this side of the origin.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'a str>,
+        /// Why the message could not be kept as a dead letter.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ledger_error: Option<&'a str>,
+    },
+    /// What became of a request of the operator's.
+    Operator {
+        /// Its method.
+        method: &'a str,
+        /// Its path.
+        path: &'a str,
+        /// The answer's code, or `done`.
+        code: &'static str,
+        /// The answer's HTTP status.
+        status: u16,
+    },
 }

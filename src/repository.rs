@@ -1,5 +1,7 @@
-//! A repository's name, which GitHub spells as its owner does but compares without regard to case.
-//! One type holds both spellings, so that no comparison and no key can forget that.
+//! Repositories, their names and their commits.
+//!
+//! A name GitHub spells as its owner does but compares without regard to case: one type holds both spellings, so
+//! that no comparison and no key can forget that.
 
 use std::fmt;
 use std::str::FromStr;
@@ -101,6 +103,53 @@ impl std::error::Error for InvalidRepositoryName {}
 impl Serialize for RepositoryName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.spelt)
+    }
+}
+
+/// The repository of an event, as far as a build needs it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Repository {
+    /// The numeric id: survives a rename or a transfer.
+    pub id: u64,
+    /// The name: changes with a rename or a transfer.
+    pub full_name: RepositoryName,
+    /// The `https` URL to clone from.
+    pub clone_url: String,
+    /// The name of the default branch.
+    pub default_branch: String,
+    /// Whether a clone needs credentials.
+    pub private: bool,
+}
+
+/// A commit's hash: 40 hexadecimal digits (SHA-1) or 64 (SHA-256).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sha(String);
+
+impl Sha {
+    /// The hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first seven digits, as GitHub shows commits to people.
+    pub fn short(&self) -> &str {
+        self.0.get(..7).unwrap_or(&self.0)
+    }
+
+    /// Whether this is the hash that stands for "no commit".
+    pub fn is_zero(&self) -> bool {
+        self.0.bytes().all(|b| b == b'0')
+    }
+}
+
+impl<'a> FromJson<'a> for Sha {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        let text = String::from_json(json)?;
+        if matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text))
+        } else {
+            Err(Wrong::new("expected a commit's hash: 40 or 64 hexadecimal digits"))
+        }
     }
 }
 

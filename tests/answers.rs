@@ -1,14 +1,15 @@
 //! Every code: its outcome and status are settled, and its message helps the person who reads it.
 
-use buildgate::delivery::answer::{About, Outcome, Queued, Rejection, Verdict};
 use buildgate::delivery::decision::{EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
+use buildgate::delivery::rejection::Rejection;
+use buildgate::delivery::verdict::{Known, Outcome, Queued, Verdict};
 use buildgate::policy::Trigger;
 use buildgate::signature::github::SecretUsed;
 use serde_json::Value;
 
 /// All that there is to know of a verified delivery.
-fn verified(event: &str, trigger: Option<Trigger>) -> About {
-    About {
+fn verified(event: &str, trigger: Option<Trigger>) -> Known {
+    Known {
         gate: "https://gate.example".into(),
         delivery: Some("72d3162e-cc78-11e3-81ab-4c9367dc0958".into()),
         event: Some(event.into()),
@@ -19,8 +20,8 @@ fn verified(event: &str, trigger: Option<Trigger>) -> About {
     }
 }
 
-fn answer(verdict: &Verdict, about: &About) -> Value {
-    serde_json::from_str(&verdict.body(about).unwrap()).unwrap()
+fn answer(verdict: &Verdict, known: &Known) -> Value {
+    serde_json::from_str(&verdict.body(known).unwrap()).unwrap()
 }
 
 fn pong(faults: &[HookFault]) -> Verdict {
@@ -387,13 +388,13 @@ fn every_code_of_the_readme_is_in_the_table_and_the_other_way_round() {
 #[test]
 fn an_answer_is_the_settled_object() {
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    let about = About {
+    let known = Known {
         build: Some("deployment:1:2".into()),
         ..verified("deployment", Some(Trigger::Deployment))
     };
     let queued =
         Verdict::Queued(Queued::Deployment { id: 2, environment: "e".into(), commit: "c".into() });
-    let queued = answer(&queued, &about);
+    let queued = answer(&queued, &known);
     assert_eq!(
         keys(&queued),
         ["outcome", "code", "message", "delivery", "event", "repository", "trigger", "build"]
@@ -415,7 +416,7 @@ fn an_answer_is_the_settled_object() {
 
 #[test]
 fn an_outsider_learns_nothing_but_the_refusal() {
-    let unverified = About { secret: None, ..verified("push", None) };
+    let unverified = Known { secret: None, ..verified("push", None) };
     let answer = answer(&Verdict::Rejected(Rejection::BadSignature), &unverified);
     assert_eq!(answer.as_object().unwrap().len(), 3, "{answer}");
     assert!(!answer.to_string().contains("72d3162e"), "{answer}");
@@ -443,8 +444,8 @@ fn what_went_wrong_inside_is_for_the_log_only() {
 
 #[test]
 fn the_local_gate_links_in_the_local_simulator() {
-    let about = About { gate: "http://127.0.0.1:8787".into(), ..verified("push", None) };
-    let answer = answer(&Verdict::Rejected(Rejection::RepositoryNotLinked), &about).to_string();
+    let known = Known { gate: "http://127.0.0.1:8787".into(), ..verified("push", None) };
+    let answer = answer(&Verdict::Rejected(Rejection::RepositoryNotLinked), &known).to_string();
     assert!(answer.contains(
         "npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/Hello-World deployment"
     ));
@@ -457,8 +458,8 @@ fn an_organization_or_app_is_sent_to_its_own_settings() {
         (HookOwner::App, "the app's settings"),
     ] {
         let verdict = Verdict::Pong(HookCheck { owner, faults: vec![HookFault::NothingSent] });
-        let about = About { repository: None, ..verified("ping", None) };
-        let answer = answer(&verdict, &about);
+        let known = Known { repository: None, ..verified("ping", None) };
+        let answer = answer(&verdict, &known);
         assert_eq!(answer["code"], "hook-misconfigured");
         assert!(answer["message"].as_str().unwrap().contains(settings), "{answer}");
         assert_eq!(answer["repository"], Value::Null);

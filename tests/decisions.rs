@@ -4,7 +4,7 @@ use buildgate::delivery::decision::{
     Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
 use buildgate::delivery::event::Event;
-use buildgate::message::build_request::{BuildRequest, LARGEST_MESSAGE, QueuedRequest};
+use buildgate::message::build_request::{LARGEST_MESSAGE, QueuedRequest};
 use buildgate::policy::{Policy, Trigger};
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn judge(event: &str, payload: &Value, policy: &str) -> Result<Value, Ignored> {
         Decision::Ignore(why) => Err(why),
         Decision::Pong(check) => panic!("{check:?}"),
         Decision::Build(build) => {
-            let message = BuildRequest::new(&build, DELIVERY, RECEIVED_AT).into_message().unwrap();
+            let message = build.request(DELIVERY, RECEIVED_AT).into_message().unwrap();
             assert!(message.len() <= LARGEST_MESSAGE, "{} bytes", message.len());
             QueuedRequest::from_message(&message).unwrap();
             Ok(serde_json::from_str(&message).unwrap())
@@ -342,7 +342,7 @@ fn a_deployments_payload_is_passed_on_to_the_letter() {
     let event = Event::parse("deployment", body.as_bytes()).unwrap();
     let policy = Policy::parse("deployment").unwrap();
     let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
-    let message = BuildRequest::new(&build, DELIVERY, RECEIVED_AT).into_message().unwrap();
+    let message = build.request(DELIVERY, RECEIVED_AT).into_message().unwrap();
     assert!(
         message.contains(&format!(r#""payload":{numbers},"payload_omitted":false"#)),
         "{message}"
@@ -399,11 +399,11 @@ fn the_same_event_has_the_same_id_under_whichever_delivery() {
     let event = parse("deployment", &fixture("deployment.created"));
     let policy = Policy::parse("deployment").unwrap();
     let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
-    let first = BuildRequest::new(&build, DELIVERY, 0);
-    let again = BuildRequest::new(&build, "00000000-0000-4000-8000-000000000000", RECEIVED_AT);
-    assert_eq!(first.id(), again.id());
+    let first = build.request(DELIVERY, 0);
+    let again = build.request("00000000-0000-4000-8000-000000000000", RECEIVED_AT);
+    assert_eq!(first.id, again.id);
     let renamed = changed("deployment.created", &[("/repository/full_name", json!("octocat/Hi"))]);
-    assert_eq!(builds("deployment", &renamed, "deployment"), first.id());
+    assert_eq!(builds("deployment", &renamed, "deployment"), first.id);
 }
 
 #[test]

@@ -1,16 +1,21 @@
 //! What comes from outside: payloads and policies of every shape are read or refused with a reason
 //! that helps, and nothing panics.
 
-use buildgate::delivery::answer::Rejection;
+use buildgate::delivery::rejection::Rejection;
+use std::num::NonZeroUsize;
+
 use buildgate::delivery::decision::{Decision, decide};
 use buildgate::delivery::event::Event;
 use buildgate::json::cursor::Cursor;
-use buildgate::json::fields::{Fields, Raw, Want};
-use buildgate::message::build_request::{BuildRequest, QueuedRequest};
-use buildgate::policy::{InvalidPolicy, Policy, RememberedPolicies, Trigger, keys, most_exact};
+use buildgate::json::fields::{Fields, Want};
+use buildgate::memory::Remembered;
+use buildgate::message::build_request::QueuedRequest;
+use buildgate::policy::lookup::{NoPolicy, choose, keys, memory};
+use buildgate::policy::{InvalidPolicy, Policy, Trigger};
 use buildgate::repository::RepositoryName;
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> Value {
@@ -203,18 +208,18 @@ fn the_most_exact_entry_counts() {
         let stored = |key: &String| values.iter().find(|(stored, _)| stored == key);
         let values = keys.iter().map(|key| stored(key).map(|(_, value)| (*value).to_owned()));
         let values = values.collect();
-        most_exact(keys, values)
+        choose(keys, values)
     };
     for (i, key) in ranked.iter().enumerate() {
         let mut values = vec![(*key, "commit")];
         values.extend(ranked[i + 1..].iter().map(|less_exact| (*less_exact, "manual")));
         assert_eq!(find(&values).unwrap().trigger, Trigger::Commit, "{key}");
     }
-    assert_eq!(find(&[]), Err(Rejection::RepositoryNotLinked));
+    assert_eq!(find(&[]), Err(NoPolicy::NotLinked));
     // An entry that cannot be read is never passed over for a less exact one.
     assert_eq!(
         find(&[("octocat/hello-world", "comit"), ("octocat/*", "commit")]),
-        Err(Rejection::InvalidPolicy {
+        Err(NoPolicy::Invalid {
             key: "octocat/hello-world".into(),
             problem: "`comit` is not a trigger".into()
         })
@@ -238,7 +243,7 @@ fn only_a_build_request_of_this_version_is_read_back() {
     let event = Event::parse("deployment", payload.as_bytes()).unwrap();
     let policy = Policy::parse("deployment").unwrap();
     let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
-    let message = BuildRequest::new(&build, "delivery", 0).into_message().unwrap();
+    let message = build.request("delivery", 0).into_message().unwrap();
     assert_eq!(QueuedRequest::from_message(&message).unwrap().id, "deployment:1296269:145988746");
     let next = message.replace("\"version\":1", "\"version\":2");
     assert_eq!(
@@ -252,24 +257,28 @@ fn a_policy_is_remembered_for_some_seconds_and_only_for_its_repository() {
     let one: RepositoryName = "octocat/Hello-World".parse().unwrap();
     let other: RepositoryName = "octocat/Spoon-Knife".parse().unwrap();
     let policy = Policy::parse("deployment").unwrap();
-    let mut remembered = RememberedPolicies::default();
-    remembered.keep(&one, &policy, 1_000, 0);
-    assert_eq!(remembered.get(&one, 1_000), None);
-    remembered.keep(&one, &policy, 1_000, 7);
-    assert_eq!(remembered.get(&one, 7_999), Some(policy.clone()));
-    assert_eq!(remembered.get(&one, 8_000), None);
-    assert_eq!(remembered.get(&other, 1_000), None);
+    let most = NonZeroUsize::new(1_000).unwrap();
+    let mut policies = Remembered::at_most(most);
+    let keep = |policies: &mut Remembered<String, Policy>, name: &str, now, seconds| {
+        policies.keep(name.to_owned(), policy.clone(), now + memory(Some(seconds)));
+    };
+    let (one, other) = (one.as_spelt(), other.as_spelt());
+    keep(&mut policies, one, 1_000, "0");
+    assert_eq!(policies.get(one, 1_000), None);
+    keep(&mut policies, one, 1_000, "7");
+    assert_eq!(policies.get(one, 7_999), Some(policy.clone()));
+    assert_eq!(policies.get(one, 8_000), None);
+    assert_eq!(policies.get(other, 1_000), None);
     // Never for longer than a change may take to be seen.
-    remembered.keep(&one, &policy, 0, 3_600);
-    assert_eq!(remembered.get(&one, 29_999), Some(policy.clone()));
-    assert_eq!(remembered.get(&one, 30_000), None);
+    keep(&mut policies, one, 0, "3600");
+    assert_eq!(policies.get(one, 29_999), Some(policy.clone()));
+    assert_eq!(policies.get(one, 30_000), None);
     // Nor for ever more repositories.
     for number in 0..100_000 {
-        let repository = format!("octocat/{number}").parse().unwrap();
-        remembered.keep(&repository, &policy, 0, 30);
+        keep(&mut policies, &format!("octocat/{number}"), 0, "30");
     }
-    assert_eq!(remembered.get(&one, 0), None);
-    assert_eq!(remembered.get(&"octocat/99999".parse().unwrap(), 0), Some(policy));
+    assert_eq!(policies.get(one, 0), None);
+    assert_eq!(policies.get("octocat/99999", 0), Some(policy.clone()));
 }
 
 #[test]
@@ -288,7 +297,7 @@ fn a_deployments_payload_is_kept_to_the_letter() {
         let event = Event::parse("deployment", text.as_bytes()).unwrap();
         let policy = Policy::parse("deployment").unwrap();
         let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
-        let message = BuildRequest::new(&build, "delivery", 0).into_message().unwrap();
+        let message = build.request("delivery", 0).into_message().unwrap();
         let expected = format!("\"payload\":{},\"payload_omitted\":false}}}}", payload.trim());
         assert!(message.ends_with(&expected), "{message}");
         assert!(serde_json::from_str::<Value>(&message).is_ok(), "{message}");
@@ -455,7 +464,7 @@ fn run(event: &str, payload: &[u8], policy: &str) {
     let Ok(event) = Event::parse(event, payload) else { return };
     let Ok(policy) = policy else { return };
     if let Decision::Build(build) = decide(&event, Some(&policy)) {
-        let message = BuildRequest::new(&build, "delivery", u64::MAX).into_message().unwrap();
+        let message = build.request("delivery", u64::MAX).into_message().unwrap();
         QueuedRequest::from_message(&message).unwrap();
     }
 }
@@ -539,8 +548,8 @@ proptest! {
                 prop_assert_eq!(inner.take::<bool>("b").ok(), value.as_bool());
             }
         }
-        let Raw(kept) = fields.take("raw").unwrap();
-        prop_assert_eq!(serde_json::from_str::<Value>(kept).unwrap(), raw);
+        let kept: &RawValue = fields.take("raw").unwrap();
+        prop_assert_eq!(serde_json::from_str::<Value>(kept.get()).unwrap(), raw);
     }
 
     #[test]

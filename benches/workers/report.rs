@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use buildgate::message::build_request::rfc3339;
+use buildgate::time::rfc3339;
 use charts_rs::BarChart;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;

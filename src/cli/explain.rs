@@ -3,14 +3,18 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use buildgate::delivery::answer::{About, Rejection, Verdict};
-use buildgate::delivery::event::Event;
-use buildgate::message::build_request::BuildRequest;
-use buildgate::policy::{InvalidPolicy, Policy};
+use buildgate::delivery::judge::{Judged, judge};
+use buildgate::delivery::rejection::Rejection;
+use buildgate::delivery::verdict::{Known, Verdict};
+use buildgate::policy::lookup::choose;
+use buildgate::repository::RepositoryName;
+use buildgate::route::Entrance;
 use buildgate::signature::github::SecretUsed;
 use clap::Args;
+use futures_util::FutureExt;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -54,19 +58,35 @@ impl Explain {
         let payload = read(&self.file)?;
         let event = event_of(&self.file, self.event)?;
         let received_at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-        let mut about = About {
+        let mut known = Known {
             delivery: Some(self.delivery.unwrap_or_else(|| Uuid::new_v4().to_string())),
             event: Some(event),
             // A payload that somebody saved was verified when it came.
             secret: Some(SecretUsed::Current),
-            ..About::default()
+            ..Known::default()
         };
-        let (verdict, build_request) =
-            judge(&payload, &self.policy, u64::try_from(received_at)?, &mut about);
-        let build_request: Option<Value> =
-            build_request.map(|text| serde_json::from_str(&text)).transpose()?;
+        let policy_of = async |_: &RepositoryName| {
+            let given = choose(vec!["--policy".to_owned()], vec![Some(self.policy.clone())]);
+            Ok(given.map(Rc::new)?)
+        };
+        let received_at = u64::try_from(received_at)?;
+        let judged =
+            judge(payload.as_bytes(), &Entrance::Shared, received_at, &mut known, policy_of)
+                .now_or_never()
+                .ok_or("there is something to wait for")?;
+        let Judged { verdict, build } = judged.unwrap_or_else(|why: Rejection| Judged {
+            verdict: Verdict::Rejected(why),
+            build: None,
+        });
+        let build_request: Option<Value> = match build {
+            Some(build) => {
+                known.queued(build.id);
+                Some(serde_json::from_str(&build.message)?)
+            }
+            None => None,
+        };
 
-        let mut answer: Value = serde_json::from_str(&verdict.body(&about)?)?;
+        let mut answer: Value = serde_json::from_str(&verdict.body(&known)?)?;
         if self.json {
             if let (Some(answer), Some(build_request)) = (answer.as_object_mut(), build_request) {
                 answer.insert("build_request".to_owned(), build_request);
@@ -75,7 +95,7 @@ impl Explain {
         } else {
             let (_, code, status) = verdict.codes();
             let outcome = answer.get("outcome").and_then(Value::as_str).unwrap_or_default();
-            say(format_args!("{outcome}: {code} ({status})\n{}", verdict.message(&about)));
+            say(format_args!("{outcome}: {code} ({status})\n{}", verdict.message(&known)));
             if let Some(build_request) = build_request {
                 say(format_args!("\n{build_request:#}"));
             }
@@ -83,42 +103,4 @@ impl Explain {
         let rejected = matches!(verdict, Verdict::Rejected(_));
         Ok(if rejected { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
-}
-
-/// What the gate does with a verified payload, and the text of the build request where it builds.
-fn judge(
-    payload: &str,
-    policy: &str,
-    received_at: u64,
-    about: &mut About,
-) -> (Verdict, Option<String>) {
-    match try_to_judge(payload, policy, received_at, about) {
-        Ok(judged) => judged,
-        Err(rejection) => (Verdict::Rejected(rejection), None),
-    }
-}
-
-fn try_to_judge(
-    payload: &str,
-    policy: &str,
-    received_at: u64,
-    about: &mut About,
-) -> Result<(Verdict, Option<String>), Rejection> {
-    let event = Event::parse(about.event.as_deref().unwrap_or_default(), payload.as_bytes())?;
-    about.repository = event.repository().cloned();
-    let policy = match event.governed_by() {
-        Some(_) => Some(Policy::parse(policy).map_err(|InvalidPolicy(problem)| {
-            Rejection::InvalidPolicy { key: "--policy".to_owned(), problem }
-        })?),
-        None => None,
-    };
-    about.trigger = policy.as_ref().map(|policy| policy.trigger);
-    let delivery = about.delivery.clone().unwrap_or_default();
-    let (verdict, build_request) = Verdict::on(&event, policy.as_ref(), &delivery, received_at);
-    about.build = build_request.as_ref().map(|build_request| build_request.id().to_owned());
-    let text = build_request
-        .map(BuildRequest::into_message)
-        .transpose()
-        .map_err(|error| Rejection::QueueUnavailable { detail: error.to_string() })?;
-    Ok((verdict, text))
 }

@@ -272,7 +272,7 @@ fn come_back(retry_after: Option<&str>, reset: Option<&str>) -> Option<String> {
         return Some(format!("in {seconds} seconds"));
     }
     let seconds: u64 = reset?.parse().ok()?;
-    let time = buildgate::message::build_request::rfc3339(seconds.saturating_mul(1_000));
+    let time = buildgate::time::rfc3339(seconds.saturating_mul(1_000));
     Some(format!("after {time}"))
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use buildgate::policy::{first_stored, keys};
+use buildgate::policy::lookup::{keys, stored};
 use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::Value;
@@ -87,7 +87,7 @@ impl Triggers {
             .ok_or_else(|| format!("wrangler did not tell the values: {values}"))?;
         let text = |value: Value| value.get("value").unwrap_or(&value).as_str().map(str::to_owned);
         let values = keys.iter().map(|key| values.remove(key).and_then(text)).collect();
-        Ok(first_stored(keys, values))
+        Ok(stored(keys, values))
     }
 
     fn place(&self) -> &'static str {

@@ -1,268 +1,35 @@
 //! What a delivery is answered. The answer stands under Settings > Webhooks > Recent Deliveries and
 //! is all that a repository's owner ever sees of buildgate, so each one says why, and what to do.
-//!
-//! This is the only place that turns a verdict into HTTP.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::delivery::decision::{
-    Build, Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
-};
-use crate::delivery::event::Event;
+use crate::delivery::decision::{EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
+use crate::delivery::rejection::Rejection;
 use crate::delivery::request::LARGEST_BODY;
-use crate::handover::attempt::{is_loopback, scheme_and_host};
-use crate::message::build_request::BuildRequest;
-use crate::policy::{Policy, Trigger};
+use crate::delivery::verdict::{Known, Outcome, Queued, Verdict};
+use crate::policy::Trigger;
 use crate::repository::RepositoryName;
-use crate::signature::github::{SIGNATURE_HEADER, SecretUsed};
+use crate::signature::github::SIGNATURE_HEADER;
 
 /// How long a change in KV can take to be seen everywhere
 /// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>).
 const SEEN_WITHIN: &str = "Such a change is seen within 60 seconds.";
 
-/// What became of a delivery.
-#[derive(Debug)]
-pub enum Verdict {
-    /// A build request is on the queue.
-    Queued(Queued),
-    /// All is well, and nothing is built.
-    Ignored(Ignored),
-    /// The answer to a ping.
-    Pong(HookCheck),
-    /// The delivery was not accepted.
-    Rejected(Rejection),
-}
-
-/// The build that was put on the queue.
-#[derive(Debug)]
-pub enum Queued {
-    /// The commit that a branch was pushed to.
-    Push {
-        /// The branch.
-        branch: String,
-        /// The commit, abbreviated.
-        commit: String,
-    },
-    /// The commit of a deployment.
-    Deployment {
-        /// GitHub's id of the deployment.
-        id: u64,
-        /// Its environment.
-        environment: String,
-        /// The commit, abbreviated.
-        commit: String,
-    },
-}
-
-impl From<&Build<'_>> for Queued {
-    fn from(build: &Build) -> Self {
-        match build {
-            Build::Push { push, branch } => {
-                Self::Push { branch: (*branch).to_owned(), commit: push.after.short().to_owned() }
-            }
-            Build::Deployment(event) => Self::Deployment {
-                id: event.deployment.id,
-                environment: event.deployment.environment.clone(),
-                commit: event.deployment.sha.short().to_owned(),
-            },
-        }
-    }
-}
-
-/// Why a delivery was not accepted.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Rejection {
-    /// `X-GitHub-Event` or `X-GitHub-Delivery` is missing or ill formed.
-    MissingHeader {
-        /// All that is wrong with the headers.
-        problems: Vec<String>,
-    },
-    /// `X-Hub-Signature-256` is missing.
-    MissingSignature {
-        /// All that is wrong with the headers.
-        problems: Vec<String>,
-    },
-    /// `X-Hub-Signature-256` is ill formed.
-    IllFormedSignature {
-        /// All that is wrong with the headers.
-        problems: Vec<String>,
-    },
-    /// The body was not signed with the webhook secret.
-    BadSignature,
-    /// The payload is not of its event's shape.
-    MalformedPayload {
-        /// What is wrong, with the field's name.
-        problem: String,
-    },
-    /// The delivery came by one repository's own route and is about another one, or about none.
-    RepositoryMismatch {
-        /// The route's repository.
-        route: RepositoryName,
-    },
-    /// There is no policy for the repository.
-    RepositoryNotLinked,
-    /// There is no such route.
-    NotFound,
-    /// The route takes other methods.
-    MethodNotAllowed {
-        /// These.
-        allow: &'static str,
-    },
-    /// The body has more than [`LARGEST_BODY`] bytes.
-    PayloadTooLarge,
-    /// The body is neither JSON nor a form.
-    UnsupportedContentType {
-        /// What it is said to be.
-        content_type: Option<String>,
-    },
-    /// There is no webhook secret.
-    NotConfigured,
-    /// The policy in KV cannot be read.
-    InvalidPolicy {
-        /// The key that it lies under.
-        key: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// KV did not answer.
-    PolicyUnavailable {
-        /// What it said instead: for the log only.
-        detail: String,
-    },
-    /// The queue did not take the build request.
-    QueueUnavailable {
-        /// What it said instead: for the log only.
-        detail: String,
-    },
-}
-
-/// The four kinds of answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// A build request is on the queue.
-    Queued,
-    /// Nothing is built, and nothing is wrong.
-    Ignored,
-    /// A ping was answered.
-    Pong,
-    /// The delivery was not accepted.
-    Rejected,
-}
-
-/// What is known of a delivery; it grows as the delivery is read.
-#[derive(Debug, Default)]
-pub struct About {
-    /// The URL that the gate is reached at, without a path.
-    pub gate: String,
-    /// `X-GitHub-Delivery`
-    pub delivery: Option<String>,
-    /// `X-GitHub-Event`
-    pub event: Option<String>,
-    /// The secret that verified the body; none before that is done.
-    pub secret: Option<SecretUsed>,
-    /// The repository that the event is about.
-    pub repository: Option<RepositoryName>,
-    /// The repository's trigger.
-    pub trigger: Option<Trigger>,
-    /// The id of the build request.
-    pub build: Option<String>,
-}
-
-impl About {
-    /// Whether the gate runs in the local simulator: only that is reached by a loopback name.
-    fn is_local(&self) -> bool {
-        scheme_and_host(&self.gate).is_some_and(|(_, host)| is_loopback(host))
-    }
-}
-
 impl Verdict {
-    /// The verdict on an event under its repository's policy, and the build request that has to be put on
-    /// the queue for it to hold, where the event is to be built. `delivery` and `received_at` are as for
-    /// [`BuildRequest::new`].
-    pub fn on(
-        event: &Event,
-        policy: Option<&Policy>,
-        delivery: &str,
-        received_at: u64,
-    ) -> (Self, Option<BuildRequest>) {
-        match decide(event, policy) {
-            Decision::Ignore(why) => (Self::Ignored(why), None),
-            Decision::Pong(check) => (Self::Pong(check), None),
-            Decision::Build(build) => {
-                let build_request = BuildRequest::new(&build, delivery, received_at);
-                (Self::Queued(Queued::from(&build)), Some(build_request))
-            }
-        }
-    }
-
-    /// The outcome, the code and the HTTP status: settled, others rely on them.
-    pub fn codes(&self) -> (Outcome, &'static str, u16) {
-        use Outcome::{Ignored as Ign, Pong, Queued as Que, Rejected as Rej};
-        match self {
-            Self::Queued(Queued::Deployment { .. }) => (Que, "deployment-queued", 202),
-            Self::Queued(Queued::Push { .. }) => (Que, "push-queued", 202),
-            Self::Ignored(ignored) => match ignored {
-                Ignored::TriggerIsDeployment { .. } => (Ign, "trigger-is-deployment", 200),
-                Ignored::TriggerIsCommit => (Ign, "trigger-is-commit", 200),
-                Ignored::TriggerIsManual => (Ign, "trigger-is-manual", 200),
-                Ignored::EventNotUsed => (Ign, "event-not-used", 200),
-                Ignored::ActionNotUsed { .. } => (Ign, "action-not-used", 200),
-                Ignored::TaskNotDeploy { .. } => (Ign, "task-not-deploy", 200),
-                Ignored::EnvironmentNotEnabled { .. } => (Ign, "environment-not-enabled", 200),
-                Ignored::BranchNotEnabled { .. } => (Ign, "branch-not-enabled", 200),
-                Ignored::NotABranch { .. } => (Ign, "not-a-branch", 200),
-                Ignored::BranchDeleted { .. } => (Ign, "branch-deleted", 200),
-            },
-            Self::Pong(check) if check.faults.is_empty() => (Pong, "pong", 200),
-            Self::Pong(_) => (Pong, "hook-misconfigured", 200),
-            Self::Rejected(rejection) => match rejection {
-                Rejection::MissingHeader { .. } => (Rej, "missing-header", 400),
-                Rejection::MalformedPayload { .. } => (Rej, "malformed-payload", 400),
-                Rejection::MissingSignature { .. } => (Rej, "missing-signature", 401),
-                Rejection::IllFormedSignature { .. } => (Rej, "bad-signature", 401),
-                Rejection::BadSignature => (Rej, "bad-signature", 401),
-                Rejection::RepositoryMismatch { .. } => (Rej, "repository-mismatch", 403),
-                Rejection::RepositoryNotLinked => (Rej, "repository-not-linked", 404),
-                Rejection::NotFound => (Rej, "not-found", 404),
-                Rejection::MethodNotAllowed { .. } => (Rej, "method-not-allowed", 405),
-                Rejection::PayloadTooLarge => (Rej, "payload-too-large", 413),
-                Rejection::UnsupportedContentType { .. } => (Rej, "unsupported-content-type", 415),
-                Rejection::NotConfigured => (Rej, "not-configured", 500),
-                Rejection::InvalidPolicy { .. } => (Rej, "invalid-policy", 500),
-                Rejection::PolicyUnavailable { .. } => (Rej, "policy-unavailable", 503),
-                Rejection::QueueUnavailable { .. } => (Rej, "queue-unavailable", 503),
-            },
-        }
-    }
-
-    /// What the operator should know and an outsider should not: for the log only.
-    pub fn detail(&self) -> Option<&str> {
-        match self {
-            Self::Rejected(
-                Rejection::PolicyUnavailable { detail } | Rejection::QueueUnavailable { detail },
-            ) => Some(detail),
-            Self::Rejected(Rejection::NotConfigured) => Some(
-                "WEBHOOK_SECRET is unset or blank; set it with: npx wrangler secret put WEBHOOK_SECRET",
-            ),
-            _ => None,
-        }
-    }
-
     /// A sentence or two for the person who reads Recent Deliveries.
-    pub fn message(&self, about: &About) -> String {
+    pub fn message(&self, known: &Known) -> String {
         match self {
-            Self::Queued(queued) => queued_message(queued, about),
-            Self::Ignored(ignored) => ignored_message(ignored, about),
-            Self::Pong(check) => pong_message(check, about),
-            Self::Rejected(rejection) => rejected_message(rejection, about),
+            Self::Queued(queued) => queued_message(queued, known),
+            Self::Ignored(ignored) => ignored_message(ignored, known),
+            Self::Pong(check) => pong_message(check, known),
+            Self::Rejected(rejection) => rejected_message(rejection, known),
         }
     }
 
     /// The answer's body: one JSON object.
-    pub fn body(&self, about: &About) -> serde_json::Result<String> {
+    pub fn body(&self, known: &Known) -> serde_json::Result<String> {
         #[derive(Serialize)]
         struct Body<'a> {
             outcome: Outcome,
@@ -282,24 +49,24 @@ impl Verdict {
             build: Option<&'a str>,
         }
         let (outcome, code, _) = self.codes();
-        let verified = about.secret.map(|_| Verified {
-            delivery: about.delivery.as_deref(),
-            event: about.event.as_deref(),
-            repository: about.repository.as_ref(),
-            trigger: about.trigger,
-            build: about.build.as_deref(),
+        let verified = known.secret.map(|_| Verified {
+            delivery: known.delivery.as_deref(),
+            event: known.event.as_deref(),
+            repository: known.repository.as_ref(),
+            trigger: known.trigger,
+            build: known.build.as_deref(),
         });
         serde_json::to_string_pretty(&Body {
             outcome,
             code,
-            message: self.message(about),
+            message: self.message(known),
             verified,
         })
     }
 }
 
-fn queued_message(queued: &Queued, about: &About) -> String {
-    let repository = Name(about);
+fn queued_message(queued: &Queued, known: &Known) -> String {
+    let repository = Name(known);
     match queued {
         Queued::Push { branch, commit } => format!(
             "The push to {branch} of {repository} is queued: commit {commit} goes to the build service."
@@ -311,9 +78,9 @@ fn queued_message(queued: &Queued, about: &About) -> String {
     }
 }
 
-fn ignored_message(ignored: &Ignored, about: &About) -> String {
-    let repository = Name(about);
-    let event = about.event.as_deref().unwrap_or("event");
+fn ignored_message(ignored: &Ignored, known: &Known) -> String {
+    let repository = Name(known);
+    let event = known.event.as_deref().unwrap_or("event");
     match ignored {
         Ignored::TriggerIsDeployment { pushed, deleted } => {
             let to_build_it = if *deleted {
@@ -391,18 +158,18 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { "none at all".to_owned() } else { names.join(", ") }
 }
 
-fn pong_message(check: &HookCheck, about: &About) -> String {
+fn pong_message(check: &HookCheck, known: &Known) -> String {
     let settings = match check.owner {
         HookOwner::Repository => "the repository's Settings > Webhooks > Edit",
         HookOwner::Organization => "the organization's Settings > Webhooks > Edit",
         HookOwner::App => "the app's settings",
     };
-    let subject = match (&about.repository, about.trigger) {
+    let subject = match (&known.repository, known.trigger) {
         (Some(repository), Some(trigger)) => format!("{repository} has the trigger `{trigger}`"),
         _ => "This webhook belongs to no single repository".to_owned(),
     };
     if check.faults.is_empty() {
-        let so = match about.trigger {
+        let so = match known.trigger {
             Some(Trigger::Commit) => {
                 "and this webhook sends push events: pushes to enabled branches will be built."
             }
@@ -436,7 +203,7 @@ fn pong_message(check: &HookCheck, about: &About) -> String {
             ),
         })
         .collect();
-    let manual = match about.trigger {
+    let manual = match known.trigger {
         Some(Trigger::Manual) => ", so nothing is built in any case",
         _ => "",
     };
@@ -447,8 +214,8 @@ fn pong_message(check: &HookCheck, about: &About) -> String {
     )
 }
 
-fn rejected_message(rejection: &Rejection, about: &About) -> String {
-    let repository = Name(about);
+fn rejected_message(rejection: &Rejection, known: &Known) -> String {
+    let repository = Name(known);
     match rejection {
         Rejection::MissingHeader { problems } => format!(
             "This is not a delivery as GitHub sends it: {}. Deliver through a GitHub webhook, or with \
@@ -475,23 +242,23 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
             "The payload cannot be used: {problem}. GitHub sends a JSON object of the event's shape; \
              if this delivery came from GitHub, tell the operator of the build service."
         ),
-        Rejection::RepositoryMismatch { route } => match &about.repository {
+        Rejection::RepositoryMismatch { route } => match &known.repository {
             Some(repository) => format!(
                 "This webhook's Payload URL and secret are those of {route}, but the delivery is about \
                  {repository}. If {route} was renamed or transferred, ask the operator of the build \
                  service to link it under its new name: `cargo run -- link {repository} --trigger \
                  deployment --url {gate}{place}` (or with the trigger that it had).",
-                gate = about.gate,
-                place = if about.is_local() { " --local" } else { "" }
+                gate = known.gate,
+                place = if known.is_local() { " --local" } else { "" }
             ),
             None => format!(
                 "This webhook's Payload URL is that of {route}, but the delivery names no repository. An \
                  organization's or app's webhook belongs at {gate}/, with the operator's own secret.",
-                gate = about.gate
+                gate = known.gate
             ),
         },
         Rejection::RepositoryNotLinked => {
-            let place = if about.is_local() { "--local" } else { "--remote" };
+            let place = if known.is_local() { "--local" } else { "--remote" };
             format!(
                 "{repository} is not linked to the build service, so nothing is built. Its operator \
                  links it with `npx wrangler kv key put {place} --binding REPO_TRIGGERS {repository} \
@@ -502,7 +269,7 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
         Rejection::NotFound => format!(
             "There is nothing at this path. Set the webhook's Payload URL to {gate}/, or to the \
              repository's own: {gate}/ and its full name, such as octocat/Hello-World.",
-            gate = about.gate
+            gate = known.gate
         ),
         Rejection::MethodNotAllowed { .. } => {
             "Use POST to deliver a webhook, or GET to see what this is.".to_owned()
@@ -545,7 +312,7 @@ fn rejected_message(rejection: &Rejection, about: &About) -> String {
 }
 
 /// The repository's name, or what stands for it where there is none.
-struct Name<'a>(&'a About);
+struct Name<'a>(&'a Known);
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

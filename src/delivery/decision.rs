@@ -2,7 +2,9 @@
 //! this table is what buildgate is for.
 
 use crate::delivery::event::{Deployment, Event, Hook, Push};
+use crate::message::build_request::{BuildRequest, Commit, DeploymentRequest, VERSION};
 use crate::policy::{Policy, Trigger};
+use crate::time::rfc3339;
 
 /// The action of a deployment that was just made, the only one that builds.
 const CREATED: &str = "created";
@@ -84,6 +86,72 @@ pub enum Ignored {
         /// The branch.
         branch: String,
     },
+}
+
+impl Ignored {
+    /// The code: settled, others rely on it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TriggerIsDeployment { .. } => "trigger-is-deployment",
+            Self::TriggerIsCommit => "trigger-is-commit",
+            Self::TriggerIsManual => "trigger-is-manual",
+            Self::EventNotUsed => "event-not-used",
+            Self::ActionNotUsed { .. } => "action-not-used",
+            Self::TaskNotDeploy { .. } => "task-not-deploy",
+            Self::EnvironmentNotEnabled { .. } => "environment-not-enabled",
+            Self::BranchNotEnabled { .. } => "branch-not-enabled",
+            Self::NotABranch { .. } => "not-a-branch",
+            Self::BranchDeleted { .. } => "branch-deleted",
+        }
+    }
+}
+
+impl Build<'_> {
+    /// The request for this build. `delivery` is the GUID of the delivery that asked for it, `received_at` the
+    /// time it came, in milliseconds since 1970-01-01T00:00:00Z.
+    pub fn request(&self, delivery: &str, received_at: u64) -> BuildRequest {
+        let delivery = delivery.to_owned();
+        let received_at = rfc3339(received_at);
+        match self {
+            Self::Push { push, branch } => BuildRequest {
+                version: VERSION,
+                id: format!(
+                    "push:{}:{}:{}:{}",
+                    push.repository.id,
+                    push.reference,
+                    push.before.as_str(),
+                    push.after.as_str()
+                ),
+                trigger: Trigger::Commit,
+                delivery,
+                received_at,
+                repository: push.repository.clone(),
+                commit: Commit { sha: push.after.clone(), reference: (*branch).to_owned() },
+                deployment: None,
+            },
+            Self::Deployment(Deployment { deployment, repository, .. }) => BuildRequest {
+                version: VERSION,
+                id: format!("deployment:{}:{}", repository.id, deployment.id),
+                trigger: Trigger::Deployment,
+                delivery,
+                received_at,
+                repository: repository.clone(),
+                commit: Commit {
+                    sha: deployment.sha.clone(),
+                    reference: deployment.reference.clone(),
+                },
+                deployment: Some(DeploymentRequest {
+                    id: deployment.id,
+                    task: deployment.task.clone(),
+                    environment: deployment.environment.clone(),
+                    description: deployment.description.clone(),
+                    creator: deployment.creator.clone(),
+                    payload: Some(deployment.payload.clone()),
+                    payload_omitted: false,
+                }),
+            },
+        }
+    }
 }
 
 /// The branches that count.
@@ -180,6 +248,13 @@ pub struct HookCheck {
     pub owner: HookOwner,
     /// What keeps it from working; empty if nothing does.
     pub faults: Vec<HookFault>,
+}
+
+impl HookCheck {
+    /// The code: settled, others rely on it.
+    pub fn code(&self) -> &'static str {
+        if self.faults.is_empty() { "pong" } else { "hook-misconfigured" }
+    }
 }
 
 /// Whose a webhook is, which says where its settings are.

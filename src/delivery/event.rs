@@ -2,11 +2,11 @@
 //!
 //! Source: <https://docs.github.com/en/webhooks/webhook-events-and-payloads>
 
-use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::delivery::answer::Rejection;
-use crate::json::fields::{Fields, FromJson, Json, Raw, Want, Wanted, Wrong};
-use crate::repository::RepositoryName;
+use crate::delivery::rejection::Rejection;
+use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong};
+use crate::repository::{Repository, RepositoryName, Sha};
 
 /// Longest text taken for a ref, an environment, a task, a login or a URL, in bytes. Far above what
 /// GitHub sends, and so low that a build request made of them always fits in a queue message.
@@ -89,57 +89,10 @@ pub struct DeploymentDetails {
     pub environment: String,
     /// A sentence for people.
     pub description: Option<String>,
-    /// Whatever JSON the deployment's maker wants passed on, to the letter.
-    pub payload: String,
+    /// Whatever JSON the deployment's maker wants passed on, to the letter; `null` where there is none.
+    pub payload: Box<RawValue>,
     /// The login of whoever made the deployment.
     pub creator: Option<String>,
-}
-
-/// The repository of an event, as far as a build needs it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Repository {
-    /// Survives a rename or a transfer.
-    pub id: u64,
-    /// Does not.
-    pub full_name: RepositoryName,
-    /// The `https` URL to clone from.
-    pub clone_url: String,
-    /// The name of the default branch.
-    pub default_branch: String,
-    /// Whether a clone needs credentials.
-    pub private: bool,
-}
-
-/// A commit's hash: 40 hexadecimal digits (SHA-1) or 64 (SHA-256).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Sha(String);
-
-impl Sha {
-    /// The hexadecimal digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The first seven digits, as GitHub shows commits to people.
-    pub fn short(&self) -> &str {
-        self.0.get(..7).unwrap_or(&self.0)
-    }
-
-    /// Whether this is the hash that stands for "no commit".
-    pub fn is_zero(&self) -> bool {
-        self.0.bytes().all(|b| b == b'0')
-    }
-}
-
-impl<'a> FromJson<'a> for Sha {
-    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
-        let text = String::from_json(json)?;
-        if matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(text))
-        } else {
-            Err(Wrong::new("expected a commit's hash: 40 or 64 hexadecimal digits"))
-        }
-    }
 }
 
 /// A text of at most [`LONGEST_TEXT`] bytes.
@@ -252,8 +205,8 @@ impl DeploymentDetails {
             environment: text(&mut fields, "environment")?,
             description: fields.take("description")?,
             payload: fields
-                .take::<Option<Raw>>("payload")?
-                .map_or("null", |Raw(json)| json)
+                .take::<Option<&RawValue>>("payload")?
+                .unwrap_or(RawValue::NULL)
                 .to_owned(),
             creator: fields
                 .optional_object("creator")?

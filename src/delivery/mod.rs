@@ -1,6 +1,143 @@
-//! A delivery comes in: from what GitHub sends to the answer that it gets.
+//! A delivery comes in: GitHub → verified → event → policy → verdict → queue → answer.
 
 pub mod answer;
 pub mod decision;
 pub mod event;
+pub mod judge;
+pub mod rejection;
 pub mod request;
+pub mod verdict;
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use crate::memory::Remembered;
+use crate::platform::env::Env;
+use crate::platform::request::{BodyError, Request, headers, read_body};
+use crate::platform::response::{self, Response};
+use crate::platform::{self, Error, crypto, kv, queue};
+use crate::policy::{Policy, lookup};
+use crate::repository::RepositoryName;
+use crate::route::Entrance;
+use crate::signature;
+use crate::signature::github::WebhookSecrets;
+use judge::{Judged, judge};
+use rejection::Rejection;
+use request::{ContentType, LARGEST_BODY, WebhookHeaders};
+use verdict::{Known, Verdict};
+
+/// How many repositories' policies are remembered at most, so that an isolate's memory has a bound.
+const MOST_REMEMBERED: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+/// How long an edge of Cloudflare's keeps what it has read from KV, in seconds: the least that can be asked for.
+/// With the time that a policy is remembered here, a change is still seen within 60.
+const KV_CACHE: u32 = 30;
+
+thread_local! {
+    /// The policies that this isolate has read a short time ago. That a repository is missing is never
+    /// remembered, and neither is a value that cannot be used: either is put right by somebody who then
+    /// redelivers.
+    static POLICIES: RefCell<Remembered<String, Rc<Policy>>> =
+        RefCell::new(Remembered::at_most(MOST_REMEMBERED));
+}
+
+/// Receives a delivery that came in by `entrance` to a gate that was reached at the URL `gate`, and answers it.
+pub async fn receive(
+    request: &Request,
+    env: &Env,
+    gate: &str,
+    entrance: &Entrance,
+) -> Result<Response, Error> {
+    let received_at = platform::now();
+    let mut known = Known::at(gate);
+    let verdict = take(request, env, entrance, received_at, &mut known).await;
+    answer(&verdict.unwrap_or_else(Verdict::Rejected), &known, received_at)
+}
+
+/// Refuses what is no delivery.
+pub fn refuse(gate: &str, why: impl Into<Rejection>) -> Result<Response, Error> {
+    answer(&Verdict::Rejected(why.into()), &Known::at(gate), platform::now())
+}
+
+/// Logs what became of a delivery, and answers it.
+fn answer(verdict: &Verdict, known: &Known, received_at: u64) -> Result<Response, Error> {
+    platform::log(&verdict.line(known, platform::now().saturating_sub(received_at)));
+    let (_, _, status) = verdict.codes();
+    let body = verdict.body(known).map_err(|error| error.to_string())?;
+    response::json(status, body, verdict.header().as_slice())
+}
+
+/// Takes a delivery: the order of these steps is the order of the refusals.
+async fn take(
+    request: &Request,
+    env: &Env,
+    entrance: &Entrance,
+    received_at: u64,
+    known: &mut Known,
+) -> Result<Verdict, Rejection> {
+    let header = headers(request);
+    let headers = WebhookHeaders::read(&header)?;
+    known.announced(&headers);
+
+    let body = read_body(request, header("Content-Length").as_deref(), LARGEST_BODY).await?;
+    let secrets =
+        WebhookSecrets::new(env.text("WEBHOOK_SECRET"), env.text("WEBHOOK_SECRET_PREVIOUS"))?;
+    let secrets = match entrance {
+        Entrance::Shared => secrets,
+        Entrance::Repository(repository) => secrets.for_repository(repository),
+    };
+    let body = secrets.verify(body, &headers.signature, hmac_sha256).await?;
+    known.verified(body.secret_used());
+
+    let payload = ContentType::read(header("Content-Type"))?.payload(&body)?;
+    let policy_of = async |repository: &RepositoryName| look_up(env, repository, received_at).await;
+    let Judged { verdict, build } =
+        judge(&payload, entrance, received_at, known, policy_of).await?;
+    if let Some(build) = build {
+        let sent = queue::send(env, "BUILD_QUEUE", &build.message).await;
+        sent.map_err(|detail| Rejection::QueueUnavailable { detail })?;
+        known.queued(build.id);
+    }
+    Ok(verdict)
+}
+
+/// The HMAC-SHA256 of a message: WebCrypto's, or our own where that one refuses.
+async fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    match crypto::hmac_sha256(key, message).await.map(TryInto::try_into) {
+        Ok(Ok(mac)) => mac,
+        _ => signature::hmac_sha256(key, message),
+    }
+}
+
+/// Looks up the policy that the operator has set for a repository: in KV, unless that was done a short time
+/// ago.
+async fn look_up(
+    env: &Env,
+    repository: &RepositoryName,
+    now: u64,
+) -> Result<Rc<Policy>, Rejection> {
+    let remembered = POLICIES.with_borrow_mut(|policies| policies.get(repository.as_spelt(), now));
+    if let Some(policy) = remembered {
+        return Ok(policy);
+    }
+    let keys = lookup::keys(repository);
+    let values = kv::read(env, "REPO_TRIGGERS", &keys, KV_CACHE).await;
+    let values = values.map_err(|detail| Rejection::PolicyUnavailable { detail })?;
+    let policy = Rc::new(lookup::choose(keys, values)?);
+    let until = now + lookup::memory(env.text("POLICY_CACHE_SECONDS").as_deref());
+    let (name, remembered) = (repository.as_spelt().to_owned(), policy.clone());
+    POLICIES.with_borrow_mut(|policies| policies.keep(name, remembered, until));
+    Ok(policy)
+}
+
+impl From<BodyError> for Rejection {
+    fn from(why: BodyError) -> Self {
+        match why {
+            BodyError::TooLarge => Self::PayloadTooLarge,
+            BodyError::BrokeOff => {
+                Self::MalformedPayload { problem: "the body broke off before its end".to_owned() }
+            }
+        }
+    }
+}

@@ -5,8 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::delivery::answer::Rejection;
-use crate::repository::RepositoryName;
+use crate::delivery::rejection::Rejection;
 use crate::signature::github::{SIGNATURE_HEADER, Signature, VerifiedBody};
 
 /// The header that names the event.
@@ -20,63 +19,6 @@ const LONGEST_EVENT: usize = 64;
 /// GitHub's largest payload, in bytes: 25 MiB
 /// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>).
 pub const LARGEST_BODY: usize = 25 * 1024 * 1024;
-
-/// A request's URL, taken apart.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Location<'a> {
-    /// Where the gate is reached: the URL without a path.
-    pub gate: &'a str,
-    /// The path, which begins with `/`.
-    pub path: &'a str,
-    /// What follows `?`, where there is one.
-    pub query: Option<&'a str>,
-}
-
-impl<'a> Location<'a> {
-    /// Takes apart a URL as a runtime's `Request` gives it: absolute, with a path, without a fragment
-    /// (<https://url.spec.whatwg.org/#url-serializing>).
-    pub fn parse(url: &'a str) -> Self {
-        let (url, query) = match url.split_once('?') {
-            Some((url, query)) => (url, Some(query)),
-            None => (url, None),
-        };
-        let path = url.match_indices('/').nth(2).map_or(url.len(), |(path, _)| path);
-        let (gate, path) = url.split_at_checked(path).unwrap_or((url, ""));
-        Self { gate, path, query }
-    }
-}
-
-/// Where webhooks are received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// `/`: verified with the operator's own secret.
-    Shared,
-    /// `/{owner}/{name}`: verified with the repository's secret, which is derived from the operator's.
-    Repository(RepositoryName),
-}
-
-impl Route {
-    /// Reads a URL's path; a slash at its end changes nothing. `None` where nothing is received.
-    pub fn parse(path: &str) -> Option<Self> {
-        if path == "/" {
-            return Some(Self::Shared);
-        }
-        let full_name = path.strip_prefix('/')?;
-        let full_name = full_name.strip_suffix('/').unwrap_or(full_name);
-        full_name.parse().ok().map(Self::Repository)
-    }
-
-    /// Checks that an event is of the route's repository: the secret of one repository must say nothing of
-    /// another. `repository` is the event's.
-    pub fn admits(&self, repository: Option<&RepositoryName>) -> Result<(), Rejection> {
-        match self {
-            Self::Repository(own) if repository != Some(own) => {
-                Err(Rejection::RepositoryMismatch { route: own.clone() })
-            }
-            _ => Ok(()),
-        }
-    }
-}
 
 /// The headers of a delivery, each well formed.
 pub struct WebhookHeaders {
@@ -220,56 +162,6 @@ mod tests {
             Err(Rejection::MissingSignature { problems }) => ("missing-signature", problems),
             Err(Rejection::IllFormedSignature { problems }) => ("ill-formed-signature", problems),
             Err(other) => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_url_is_taken_apart() {
-        for (url, gate, path, query) in [
-            ("https://gate.example/", "https://gate.example", "/", None),
-            ("http://[::1]:8787/o/n/?a=/b", "http://[::1]:8787", "/o/n/", Some("a=/b")),
-            (
-                "https://gate.example/-/dead-letters?after=7?",
-                "https://gate.example",
-                "/-/dead-letters",
-                Some("after=7?"),
-            ),
-        ] {
-            assert_eq!(Location::parse(url), Location { gate, path, query }, "{url}");
-        }
-    }
-
-    #[test]
-    fn every_route() {
-        let own = |name: &str| Some(Route::Repository(name.parse().unwrap()));
-        for (path, route) in [
-            ("/", Some(Route::Shared)),
-            ("/octocat/Hello-World", own("octocat/Hello-World")),
-            ("/Octocat/hello-world/", own("octocat/Hello-World")),
-            ("", None),
-            ("//", None),
-            ("/octocat", None),
-            ("/octocat/", None),
-            ("/octocat/Hello-World/hooks", None),
-            ("/octocat/%2A", None),
-        ] {
-            assert_eq!(Route::parse(path), route, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_repositorys_route_admits_that_repository_only() {
-        let own: RepositoryName = "octocat/Hello-World".parse().unwrap();
-        let same = "OCTOCAT/hello-world".parse().unwrap();
-        let other = "octocat/Spoon-Knife".parse().unwrap();
-        let route = Route::Repository(own.clone());
-        assert_eq!(route.admits(Some(&same)), Ok(()));
-        for repository in [Some(&other), None] {
-            assert_eq!(
-                route.admits(repository),
-                Err(Rejection::RepositoryMismatch { route: own.clone() })
-            );
-            assert_eq!(Route::Shared.admits(repository), Ok(()));
         }
     }
 

@@ -1,3 +1,155 @@
-//! A build is handed over: from the queue to the origin, and what comes of it.
+//! A build is handed over: queue → origin → done, again later, or a dead letter.
+//!
+//! A message comes at least once, and each step may be cut off after it was done: so each may be done again. To
+//! post the same build request twice is the origin's to see, by its id; to keep the same message twice changes
+//! nothing; and only then does the message leave the queue.
 
 pub mod attempt;
+pub mod request;
+pub mod settings;
+
+use std::rc::Rc;
+
+use crate::ledger::dead_letters::{self, DeadLetter};
+use crate::log;
+use crate::message::build_request::QueuedRequest;
+use crate::platform::env::Env;
+use crate::platform::http::{self, NoAnswer};
+use crate::platform::queue::{Batch, Message, messages};
+use crate::platform::task::Task;
+use crate::platform::{self, Error};
+use crate::retry::Step;
+use crate::time::rfc3339;
+use attempt::Attempt;
+use settings::{Origin, Settings};
+
+/// How much of an origin's answer is kept, in characters.
+const LONGEST_ANSWER: usize = 1_000;
+
+/// Takes a batch of build requests off the queue: a task for each, so that none holds up or repeats another.
+/// `given_up` says that the queue itself has given them up.
+///
+/// Errors, and so has the whole batch delivered again, where the batch cannot be read at all.
+pub fn tasks(batch: &Batch, env: Env, given_up: bool) -> Result<Vec<Task>, Error> {
+    let settings = Rc::new(Settings::read(|name| env.text(name)));
+    let env = Rc::new(env);
+    let task = |message| {
+        let (settings, env) = (settings.clone(), env.clone());
+        Task::doing(async move { hand_over(message, &env, &settings, given_up).await })
+    };
+    Ok(messages(batch)?.into_iter().map(task).collect())
+}
+
+/// Hands one message over to the origin. It leaves the queue only when the origin has taken it, or
+/// when it is kept as a dead letter.
+async fn hand_over(message: Message, env: &Env, settings: &Settings, given_up: bool) {
+    let started = platform::now();
+    let text = message.text();
+    let request = QueuedRequest::from_message(&text);
+    // The first of two waits: for the origin.
+    let attempt = match (&request, &settings.origin) {
+        _ if given_up => Attempt::GivenUpByQueue,
+        (Err(detail), _) => Attempt::Unreadable { detail: detail.clone() },
+        (_, Err(detail)) => Attempt::NotConfigured { detail: detail.clone() },
+        (Ok(request), Ok(origin)) => post(origin, request, &text).await,
+    };
+    let tried = Tried { message: &message, text: &text, request: request.ok(), attempt };
+
+    let now = platform::now();
+    let age = now.saturating_sub(message.sent_at()) / 1_000;
+    let random = platform::random();
+    let (number, schedule) = (message.attempt(), &settings.schedule);
+    let (step, ledger_error) = match schedule.next(tried.attempt.tried(), number, age, random) {
+        // The second: for the ledger. What it does not keep stays on the queue.
+        Step::Bury => match keep(env, &tried, now).await {
+            Ok(()) => (Step::Bury, None),
+            Err(error) => (Step::Retry(schedule.delay(number, random)), Some(error)),
+        },
+        step => (step, None),
+    };
+    match step {
+        Step::Acknowledge | Step::Bury => message.acknowledge(),
+        Step::Retry(seconds) => message.retry(seconds),
+    }
+    let ms = now.saturating_sub(started);
+    platform::log(&tried.line(step, number, ms, ledger_error.as_deref()));
+}
+
+/// A message, and what came of the attempt to hand it over.
+struct Tried<'a> {
+    message: &'a Message,
+    text: &'a str,
+    /// None where the message could not be read.
+    request: Option<QueuedRequest>,
+    attempt: Attempt,
+}
+
+/// Posts a build request to the origin, and waits for the answer no longer than the origin is given.
+async fn post(origin: &Origin, request: &QueuedRequest, text: &str) -> Attempt {
+    let headers = request::headers(&origin.secrets, &request.id, text, platform::now() / 1_000);
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    match http::post(&origin.url, &headers, text, origin.patience).await {
+        Err(NoAnswer::TooLate) => {
+            Attempt::Unreachable { detail: format!("no answer within {} s", origin.patience) }
+        }
+        Err(NoAnswer::Failed(detail)) => Attempt::Unreachable { detail },
+        Ok(answer) => {
+            let status = answer.status();
+            let retry_after = answer.header("Retry-After");
+            let beginning = answer.beginning(if status < 300 { 0 } else { LONGEST_ANSWER }).await;
+            let now = platform::now() / 1_000;
+            let date = platform::seconds_of_date;
+            Attempt::from_answer(status, beginning, retry_after.as_deref(), now, date)
+        }
+    }
+}
+
+/// Keeps a message as a dead letter.
+async fn keep(env: &Env, tried: &Tried<'_>, now: u64) -> Result<(), String> {
+    let Tried { message, text, request, attempt } = tried;
+    let letter = DeadLetter {
+        message_id: &message.id(),
+        build: request.as_ref().map(|request| &*request.id),
+        repository: request.as_ref().map(|request| &*request.repository),
+        reason: attempt.code(),
+        detail: attempt.detail(),
+        status: attempt.status(),
+        answer: attempt.answer(),
+        attempts: (*attempt != Attempt::GivenUpByQueue).then(|| message.attempt()),
+        stored_at: &rfc3339(now),
+        message: text,
+    };
+    dead_letters::keep(env, &letter).await
+}
+
+impl Tried<'_> {
+    /// The line that the attempt leaves in the log; it took `ms` milliseconds.
+    fn line<'a>(
+        &'a self,
+        step: Step,
+        number: u32,
+        ms: u64,
+        ledger_error: Option<&'a str>,
+    ) -> log::Line<'a> {
+        let (outcome, retry_in) = match step {
+            Step::Acknowledge => ("accepted", None),
+            Step::Retry(seconds) => ("retried", Some(seconds)),
+            Step::Bury => ("dead-letter", None),
+        };
+        let request = self.request.as_ref();
+        log::Line::Handover {
+            outcome,
+            code: self.attempt.code(),
+            status: self.attempt.status(),
+            ms,
+            attempt: number,
+            retry_in,
+            delivery: request.map(|request| request.delivery.as_str()),
+            event: request.map(|request| request.event),
+            repository: request.map(|request| request.repository.as_str()),
+            build: request.map(|request| request.id.as_str()),
+            detail: self.attempt.detail(),
+            ledger_error,
+        }
+    }
+}

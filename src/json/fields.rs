@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::json::cursor::{Cursor, NotJson};
 
@@ -49,7 +50,7 @@ pub enum Json<'a> {
     /// An object.
     Object(Vec<(&'static str, Json<'a>)>),
     /// A value to the letter.
-    Raw(&'a str),
+    Raw(&'a RawValue),
 }
 
 /// Says what a value is, and quotes it where that is short.
@@ -144,13 +145,10 @@ impl<'a> FromJson<'a> for String {
     }
 }
 
-/// A value to the letter.
-pub struct Raw<'a>(pub &'a str);
-
-impl<'a> FromJson<'a> for Raw<'a> {
+impl<'a> FromJson<'a> for &'a RawValue {
     fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
         match json {
-            Json::Raw(raw) => Ok(Self(raw)),
+            Json::Raw(raw) => Ok(raw),
             other => Err(Wrong::expected("a value", &other)),
         }
     }
@@ -264,9 +262,8 @@ fn what_is_not_json(text: &[u8]) -> String {
 fn pick<'a>(cursor: &mut Cursor<'a>, want: Want) -> Result<Json<'a>, Problem> {
     match (cursor.peek(), want) {
         (_, Want::Raw) => {
-            let raw = cursor.value()?;
-            serde_json::from_slice::<IgnoredAny>(raw).map_err(|_| NotJson)?;
-            Ok(Json::Raw(unicode(raw)?))
+            let raw = unicode(cursor.value()?)?;
+            Ok(Json::Raw(serde_json::from_str(raw).map_err(|_| NotJson)?))
         }
         (Some(b'{'), Want::Object(wanted)) => pick_fields(cursor, wanted, true),
         (Some(b'{'), Want::Only(wanted)) => pick_fields(cursor, wanted, false),

@@ -1,13 +1,14 @@
 //! Dead letters: messages that left the queue without the origin's having taken them over. They are
-//! kept in the ledger until an operator redrives or drops them.
+//! kept until an operator redrives or drops them.
 
 use serde::{Deserialize, Serialize};
 
-use crate::handover::attempt::Handover;
-use crate::message::build_request::{QueuedRequest, rfc3339};
+use crate::ledger::LEDGER;
+use crate::platform::d1::{self, Row};
+use crate::platform::env::Env;
 
-/// How much of the origin's answer is kept, in characters.
-pub const LONGEST_ANSWER: usize = 1_000;
+/// How many dead letters a page of the list has.
+const PAGE: usize = 100;
 
 /// A message about to be kept.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct DeadLetter<'a> {
     pub build: Option<&'a str>,
     /// The repository's full name, where the message could be read.
     pub repository: Option<&'a str>,
-    /// Why it is kept: the code of the last handover.
+    /// Why it is kept: the code of the last attempt.
     pub reason: &'static str,
     /// What went wrong, where the origin did not answer.
     pub detail: Option<&'a str>,
@@ -29,35 +30,9 @@ pub struct DeadLetter<'a> {
     /// How often it was tried; not known of a message that the queue gave up.
     pub attempts: Option<u32>,
     /// When it was kept, by RFC 3339.
-    pub stored_at: String,
+    pub stored_at: &'a str,
     /// The message, to the letter.
     pub message: &'a str,
-}
-
-impl<'a> DeadLetter<'a> {
-    /// Makes a dead letter of a message whose last attempt was `handover`, at `now`, in milliseconds
-    /// since 1970.
-    pub fn new(
-        message_id: &'a str,
-        message: &'a str,
-        request: Option<&'a QueuedRequest>,
-        handover: &'a Handover,
-        attempt: u32,
-        now: u64,
-    ) -> Self {
-        Self {
-            message_id,
-            build: request.map(|request| request.id.as_str()),
-            repository: request.map(|request| request.repository.as_str()),
-            reason: handover.code(),
-            detail: handover.detail(),
-            status: handover.status(),
-            answer: handover.answer(),
-            attempts: (*handover != Handover::GivenUpByQueue).then_some(attempt),
-            stored_at: rfc3339(now),
-            message,
-        }
-    }
 }
 
 /// A dead letter as a list shows it.
@@ -69,7 +44,7 @@ pub struct DeadLetterSummary {
     pub build: Option<String>,
     /// The repository's full name; none where the message could not be read.
     pub repository: Option<String>,
-    /// Why it is kept: the code of the last handover.
+    /// Why it is kept: the code of the last attempt.
     pub reason: String,
     /// The status of the origin's last answer.
     pub status: Option<u16>,
@@ -95,6 +70,32 @@ pub struct StoredDeadLetter {
     pub message: String,
 }
 
+impl DeadLetterSummary {
+    fn from_row(row: &Row) -> Result<Self, String> {
+        Ok(Self {
+            id: row.get("id")?,
+            build: row.get("build")?,
+            repository: row.get("repository")?,
+            reason: row.get("reason")?,
+            status: row.get("status")?,
+            attempts: row.get("attempts")?,
+            stored_at: row.get("stored_at")?,
+            redriven_at: row.get("redriven_at")?,
+        })
+    }
+}
+
+impl StoredDeadLetter {
+    fn from_row(row: &Row) -> Result<Self, String> {
+        Ok(Self {
+            summary: DeadLetterSummary::from_row(row)?,
+            detail: row.get("detail")?,
+            answer: row.get("answer")?,
+            message: row.get("message")?,
+        })
+    }
+}
+
 /// One page of the list.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct DeadLetterPage {
@@ -102,4 +103,62 @@ pub struct DeadLetterPage {
     pub dead_letters: Vec<DeadLetterSummary>,
     /// The id to list on after, if there may be more.
     pub next: Option<u64>,
+}
+
+impl From<Vec<DeadLetterSummary>> for DeadLetterPage {
+    fn from(dead_letters: Vec<DeadLetterSummary>) -> Self {
+        let full = dead_letters.len() == PAGE;
+        let next = dead_letters.last().filter(|_| full).map(|letter| letter.id);
+        Self { dead_letters, next }
+    }
+}
+
+/// Keeps a dead letter. Keeping the same message again changes nothing.
+pub(crate) async fn keep(env: &Env, letter: &DeadLetter<'_>) -> Result<(), String> {
+    let statement = "INSERT INTO dead_letters (message_id, build, repository, reason, detail, status, answer, \
+                     attempts, stored_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                     ON CONFLICT (message_id) DO NOTHING";
+    let values = [
+        letter.message_id.into(),
+        letter.build.into(),
+        letter.repository.into(),
+        letter.reason.into(),
+        letter.detail.into(),
+        letter.status.into(),
+        letter.answer.into(),
+        letter.attempts.into(),
+        letter.stored_at.into(),
+        letter.message.into(),
+    ];
+    d1::rows(env, LEDGER, statement, &values).await.map(drop)
+}
+
+/// A page of the list: the dead letters with an id above `after`.
+pub(crate) async fn list(env: &Env, after: u64) -> Result<DeadLetterPage, String> {
+    let statement = "SELECT id, build, repository, reason, status, attempts, stored_at, redriven_at \
+                     FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?";
+    let values = [after.into(), (PAGE as u64).into()];
+    let rows = d1::rows(env, LEDGER, statement, &values).await?;
+    let letters = rows.iter().map(DeadLetterSummary::from_row).collect::<Result<Vec<_>, _>>()?;
+    Ok(letters.into())
+}
+
+/// A dead letter, if there is one of the id.
+pub(crate) async fn find(env: &Env, id: u64) -> Result<Option<StoredDeadLetter>, String> {
+    let statement = "SELECT id, build, repository, reason, status, attempts, stored_at, redriven_at, detail, \
+                     answer, message FROM dead_letters WHERE id = ?";
+    let rows = d1::rows(env, LEDGER, statement, &[id.into()]).await?;
+    rows.first().map(StoredDeadLetter::from_row).transpose()
+}
+
+/// Marks a dead letter as put back on the queue, at a time by RFC 3339.
+pub(crate) async fn mark_redriven(env: &Env, id: u64, redriven_at: &str) -> Result<(), String> {
+    let statement = "UPDATE dead_letters SET redriven_at = ? WHERE id = ?";
+    d1::rows(env, LEDGER, statement, &[redriven_at.into(), id.into()]).await.map(drop)
+}
+
+/// Deletes a dead letter, and says whether there was one.
+pub(crate) async fn delete(env: &Env, id: u64) -> Result<bool, String> {
+    let statement = "DELETE FROM dead_letters WHERE id = ? RETURNING id";
+    d1::rows(env, LEDGER, statement, &[id.into()]).await.map(|rows| !rows.is_empty())
 }

@@ -1,4 +1,7 @@
-//! What is kept: the tables of a D1 database.
+//! What is kept: a D1 database, whose tables are made by `migrations/`. Each table has a file, with its rows and its SQL
+//! side by side.
 
 pub mod dead_letters;
-pub(crate) mod sql;
+
+/// The database's binding.
+const LEDGER: &str = "LEDGER";

@@ -1,13 +1,12 @@
-//! The build request: what is put on the queue and posted to the origin. Its identity comes only
+//! The build request: what is put on the queue and handed to the origin. Its identity comes only
 //! from what GitHub signed, so however often an event is delivered, it asks for the same build.
 
-use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::delivery::decision::Build;
-use crate::delivery::event::{DeploymentDetails, Repository, Sha};
 use crate::json::fields::{Fields, Want, Wanted};
 use crate::policy::Trigger;
+use crate::repository::{Repository, Sha};
 
 /// The shape's version.
 pub const VERSION: u64 = 1;
@@ -22,99 +21,68 @@ const LONGEST_DESCRIPTION: usize = 1_000;
 /// A request to build one commit of one repository.
 #[derive(Debug, Serialize)]
 pub struct BuildRequest {
-    version: u64,
-    id: String,
-    trigger: Trigger,
-    delivery: String,
-    received_at: String,
-    repository: Repository,
-    commit: Commit,
+    /// [`VERSION`]
+    pub version: u64,
+    /// The same for every delivery of the same event.
+    pub id: String,
+    /// What asked for it: under `commit` a push, under `deployment` a deployment.
+    pub trigger: Trigger,
+    /// The GUID of the delivery that asked for it.
+    pub delivery: String,
+    /// When that came, by RFC 3339.
+    pub received_at: String,
+    /// What is to be built.
+    pub repository: Repository,
+    /// Which commit of it.
+    pub commit: Commit,
+    /// The deployment that asked for it, if it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    deployment: Option<DeploymentRequest>,
+    pub deployment: Option<DeploymentRequest>,
 }
 
+/// The commit to build.
 #[derive(Debug, Serialize)]
-struct Commit {
-    sha: Sha,
+pub struct Commit {
+    /// Its hash.
+    pub sha: Sha,
+    /// The branch that was pushed to, or the deployment's ref.
     #[serde(rename = "ref")]
-    reference: String,
+    pub reference: String,
 }
 
+/// The deployment that asked for a build.
 #[derive(Debug, Serialize)]
-struct DeploymentRequest {
-    id: u64,
-    task: String,
-    environment: String,
-    description: Option<String>,
-    creator: Option<String>,
-    /// JSON, which [`BuildRequest::into_message`] puts in to the letter.
-    #[serde(skip)]
-    payload: String,
-    payload_omitted: bool,
+pub struct DeploymentRequest {
+    /// GitHub's id of it.
+    pub id: u64,
+    /// `deploy`
+    pub task: String,
+    /// Such as `production`.
+    pub environment: String,
+    /// A sentence for people.
+    pub description: Option<String>,
+    /// The login of whoever made it.
+    pub creator: Option<String>,
+    /// What its maker passed along, to the letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Box<RawValue>>,
+    /// Whether the payload was too large for a message.
+    pub payload_omitted: bool,
 }
 
 impl BuildRequest {
-    /// Makes the request for a build that was decided on. `delivery` is the GUID of the delivery that
-    /// asked for it, `received_at` the time it came, in milliseconds since 1970-01-01T00:00:00Z.
-    pub fn new(build: &Build, delivery: &str, received_at: u64) -> Self {
-        let delivery = delivery.to_owned();
-        let received_at = rfc3339(received_at);
-        match build {
-            Build::Push { push, branch } => Self {
-                version: VERSION,
-                id: format!(
-                    "push:{}:{}:{}:{}",
-                    push.repository.id,
-                    push.reference,
-                    push.before.as_str(),
-                    push.after.as_str()
-                ),
-                trigger: Trigger::Commit,
-                delivery,
-                received_at,
-                repository: push.repository.clone(),
-                commit: Commit { sha: push.after.clone(), reference: (*branch).to_owned() },
-                deployment: None,
-            },
-            Build::Deployment(event) => Self {
-                version: VERSION,
-                id: format!("deployment:{}:{}", event.repository.id, event.deployment.id),
-                trigger: Trigger::Deployment,
-                delivery,
-                received_at,
-                repository: event.repository.clone(),
-                commit: Commit {
-                    sha: event.deployment.sha.clone(),
-                    reference: event.deployment.reference.clone(),
-                },
-                deployment: Some(DeploymentRequest::new(&event.deployment)),
-            },
-        }
-    }
-
-    /// The request's id: the same for every delivery of the same event.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// The text to put on the queue, at most [`LARGEST_MESSAGE`] bytes: what is too large is left out,
     /// the deployment's payload first and then the tail of its description, for the build itself
     /// needs neither.
     pub fn into_message(mut self) -> serde_json::Result<String> {
-        // What every request of a deployment ends with.
-        const END: &str = "\"payload_omitted\":false}}";
-        let message = serde_json::to_string(&self)?;
-        let Some(deployment) = &mut self.deployment else {
-            return Ok(message);
-        };
-        if let Some(head) = message.strip_suffix(END) {
-            let message = format!("{head}\"payload\":{},{END}", deployment.payload);
-            if message.len() <= LARGEST_MESSAGE {
-                return Ok(message);
-            }
-        }
-        deployment.payload_omitted = true;
         let mut message = serde_json::to_string(&self)?;
+        if message.len() > LARGEST_MESSAGE
+            && let Some(deployment) = &mut self.deployment
+        {
+            deployment.payload = None;
+            deployment.payload_omitted = true;
+            message = serde_json::to_string(&self)?;
+        }
         if message.len() > LARGEST_MESSAGE
             && let Some(description) = self.deployment.as_mut().and_then(|d| d.description.as_mut())
         {
@@ -163,27 +131,4 @@ impl QueuedRequest {
             repository: fields.object("repository")?.take("full_name")?,
         })
     }
-}
-
-impl DeploymentRequest {
-    fn new(deployment: &DeploymentDetails) -> Self {
-        Self {
-            id: deployment.id,
-            task: deployment.task.clone(),
-            environment: deployment.environment.clone(),
-            description: deployment.description.clone(),
-            creator: deployment.creator.clone(),
-            payload: deployment.payload.clone(),
-            payload_omitted: false,
-        }
-    }
-}
-
-/// A time in milliseconds since 1970 by RFC 3339, to the second.
-pub fn rfc3339(milliseconds: u64) -> String {
-    i64::try_from(milliseconds)
-        .ok()
-        .and_then(DateTime::from_timestamp_millis)
-        .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Secs, true)
 }

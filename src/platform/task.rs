@@ -1,4 +1,4 @@
-//! Runs the gate's futures, with the waiting left to JavaScript: `entry.js` awaits the promise that a task gives,
+//! Runs futures, with the waiting left to JavaScript: `entry.js` awaits the promise that a task gives,
 //! and resumes the task with what came of it. (With `wasm-bindgen-futures`, which makes two closures for each
 //! promise and wakes its futures by another one, waiting for WebCrypto cost more than it saves on a small body.)
 
@@ -30,16 +30,27 @@ thread_local! {
 
 /// A future that JavaScript runs. It goes when JavaScript frees it, or forgets it because the runtime cancelled
 /// its event.
-#[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
+#[wasm_bindgen]
 pub struct Task(Pin<Box<dyn Future<Output = Outcome>>>);
 
 impl Task {
-    pub(crate) fn new(future: impl Future<Output = Outcome> + 'static) -> Self {
-        Self(Box::pin(future))
+    /// A task that gives JavaScript something, such as an answer.
+    pub fn answering<T: Into<JsValue>>(
+        future: impl Future<Output = Result<T, JsValue>> + 'static,
+    ) -> Self {
+        Self(Box::pin(async { future.await.map(Into::into) }))
+    }
+
+    /// A task that is only to be done.
+    pub fn doing(future: impl Future<Output = ()> + 'static) -> Self {
+        Self::answering(async {
+            future.await;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 }
 
-#[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
+#[wasm_bindgen]
 impl Task {
     /// Goes on with what came of the promise that the last call gave, or begins: gives the next promise, or
     /// the future's result, which is none.
@@ -72,11 +83,9 @@ pub async fn settled(promise: Promise) -> Outcome {
     let mut promise = Some(promise);
     std::future::poll_fn(|_| match promise.take() {
         Some(promise) => {
-            AWAITED.with_borrow_mut(|awaited| {
-                *awaited = match awaited {
-                    Awaited::Nothing => Awaited::Promise(promise),
-                    Awaited::Promise(_) | Awaited::Several => Awaited::Several,
-                };
+            AWAITED.set(match AWAITED.take() {
+                Awaited::Nothing => Awaited::Promise(promise),
+                Awaited::Promise(_) | Awaited::Several => Awaited::Several,
             });
             Poll::Pending
         }

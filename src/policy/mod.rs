@@ -2,27 +2,20 @@
 //! environments count.
 
 pub mod branch_pattern;
+pub mod lookup;
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::delivery::answer::Rejection;
 use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut, quote};
 use crate::policy::branch_pattern::BranchPattern;
-use crate::repository::RepositoryName;
 
 /// GitHub Pages makes deployments of its own, which nobody wants a container built for.
 const GITHUB_PAGES: &str = "github-pages";
 
 /// Longest description of what is wrong with a policy, in characters.
 const LONGEST_PROBLEM: usize = 300;
-
-/// The longest that a policy is remembered, in seconds.
-pub const LONGEST_MEMORY: u64 = 30;
-
-/// How many repositories' policies are remembered at most, so that an isolate's memory has a bound.
-const MOST_REMEMBERED: usize = 1_000;
 
 /// What starts a repository's builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -145,80 +138,5 @@ impl Policy {
             Some(enabled) => enabled.iter().any(|name| name.eq_ignore_ascii_case(environment)),
             None => !environment.eq_ignore_ascii_case(GITHUB_PAGES),
         }
-    }
-}
-
-/// The keys under which a repository's policy may lie in KV, the most exact first: its name as GitHub
-/// spells it and in lower case, then `owner/*` likewise.
-pub fn keys(repository: &RepositoryName) -> Vec<String> {
-    let whole_owner = |full_name: &str| match full_name.split_once('/') {
-        Some((owner, _)) => format!("{owner}/*"),
-        None => full_name.to_owned(),
-    };
-    let mut keys = vec![
-        repository.as_spelt().to_owned(),
-        repository.as_lower().to_owned(),
-        whole_owner(repository.as_spelt()),
-        whole_owner(repository.as_lower()),
-    ];
-    keys.dedup();
-    keys
-}
-
-/// Picks a repository's policy: of the `keys` that have a value, the first one's counts. The `values` are in
-/// the order of the keys.
-///
-/// Errors with [`Rejection::RepositoryNotLinked`] where none has one, and with
-/// [`Rejection::InvalidPolicy`] where that one's value cannot be read: a less exact key is never
-/// taken in its place, for that would be a guess.
-pub fn most_exact(keys: Vec<String>, values: Vec<Option<String>>) -> Result<Policy, Rejection> {
-    let (key, value) = first_stored(keys, values).ok_or(Rejection::RepositoryNotLinked)?;
-    Policy::parse(&value)
-        .map_err(|InvalidPolicy(problem)| Rejection::InvalidPolicy { key, problem })
-}
-
-/// The first of the `keys` that has a value, and that value.
-pub fn first_stored(keys: Vec<String>, values: Vec<Option<String>>) -> Option<(String, String)> {
-    keys.into_iter().zip(values).find_map(|(key, value)| value.map(|value| (key, value)))
-}
-
-/// Policies that were read a short time ago, so that not every delivery has to wait for KV. That a
-/// repository is missing is never remembered, and neither is a value that cannot be used: either is put right
-/// by somebody who then redelivers.
-#[derive(Debug, Default)]
-pub struct RememberedPolicies {
-    /// In the order of the repositories' names: which policy, and until when.
-    policies: Vec<(String, Policy, u64)>,
-}
-
-impl RememberedPolicies {
-    /// The policy of a repository, if it is remembered at `now`, in milliseconds since 1970.
-    pub fn get(&self, repository: &RepositoryName, now: u64) -> Option<Policy> {
-        let (_, policy, until) = self.policies.get(self.find(repository).ok()?)?;
-        (now < *until).then(|| policy.clone())
-    }
-
-    /// Remembers a policy that was read at `now` for some seconds, at most [`LONGEST_MEMORY`].
-    pub fn keep(&mut self, repository: &RepositoryName, policy: &Policy, now: u64, seconds: u64) {
-        if seconds == 0 {
-            return;
-        }
-        if self.policies.len() >= MOST_REMEMBERED {
-            self.policies.clear();
-        }
-        let until = now + 1_000 * seconds.min(LONGEST_MEMORY);
-        let place = match self.find(repository) {
-            Ok(place) => {
-                self.policies.remove(place);
-                place
-            }
-            Err(place) => place,
-        };
-        self.policies.insert(place, (repository.as_spelt().to_owned(), policy.clone(), until));
-    }
-
-    /// Where a repository is, or else would have to be.
-    fn find(&self, repository: &RepositoryName) -> Result<usize, usize> {
-        self.policies.binary_search_by(|(name, _, _)| name.as_str().cmp(repository.as_spelt()))
     }
 }

@@ -3,12 +3,11 @@
 //!
 //! Source: <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
 
-use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::repository::RepositoryName;
+use crate::signature::hmac_sha256;
 
 /// The header that carries the signature. `X-Hub-Signature` (SHA-1) is never looked at.
 pub const SIGNATURE_HEADER: &str = "X-Hub-Signature-256";
@@ -42,13 +41,22 @@ pub struct WebhookSecrets {
 }
 
 /// Which secret a delivery was signed with: once none comes with `Previous`, that one can go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretUsed {
     /// `WEBHOOK_SECRET`
     Current,
     /// `WEBHOOK_SECRET_PREVIOUS`
     Previous,
+}
+
+impl SecretUsed {
+    /// The word that stands for it in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Previous => "previous",
+        }
+    }
 }
 
 /// `WEBHOOK_SECRET` is unset or blank, so nothing can be accepted.
@@ -133,15 +141,6 @@ pub fn sign(secret: &SecretString, body: &[u8]) -> String {
 
 fn mac(secret: &SecretString, body: &[u8]) -> [u8; 32] {
     hmac_sha256(secret.expose_secret().as_bytes(), body)
-}
-
-/// The HMAC-SHA256 of a message (RFC 2104).
-pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        unreachable!("HMAC takes a key of any length (RFC 2104, section 2)")
-    };
-    mac.update(message);
-    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

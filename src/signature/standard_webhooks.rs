@@ -8,7 +8,7 @@ use std::fmt;
 use base64ct::{Base64, Encoding};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::signature::github::hmac_sha256;
+use crate::signature::hmac_sha256;
 
 /// The header with the message's id.
 pub const ID_HEADER: &str = "webhook-id";

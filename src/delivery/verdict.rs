@@ -1,0 +1,201 @@
+//! What became of a delivery, and what is known of it.
+
+use serde::Serialize;
+
+use crate::delivery::decision::{Build, HookCheck, Ignored};
+use crate::delivery::event::Event;
+use crate::delivery::rejection::Rejection;
+use crate::delivery::request::WebhookHeaders;
+use crate::log;
+use crate::policy::{Policy, Trigger};
+use crate::repository::RepositoryName;
+use crate::signature::github::SecretUsed;
+use crate::url::{is_loopback, scheme_and_host};
+
+/// What became of a delivery.
+#[derive(Debug)]
+pub enum Verdict {
+    /// A build request is on the queue.
+    Queued(Queued),
+    /// All is well, and nothing is built.
+    Ignored(Ignored),
+    /// The answer to a ping.
+    Pong(HookCheck),
+    /// The delivery was not accepted.
+    Rejected(Rejection),
+}
+
+/// The build that was put on the queue.
+#[derive(Debug)]
+pub enum Queued {
+    /// The commit that a branch was pushed to.
+    Push {
+        /// The branch.
+        branch: String,
+        /// The commit, abbreviated.
+        commit: String,
+    },
+    /// The commit of a deployment.
+    Deployment {
+        /// GitHub's id of the deployment.
+        id: u64,
+        /// Its environment.
+        environment: String,
+        /// The commit, abbreviated.
+        commit: String,
+    },
+}
+
+impl From<&Build<'_>> for Queued {
+    fn from(build: &Build) -> Self {
+        match build {
+            Build::Push { push, branch } => {
+                Self::Push { branch: (*branch).to_owned(), commit: push.after.short().to_owned() }
+            }
+            Build::Deployment(event) => Self::Deployment {
+                id: event.deployment.id,
+                environment: event.deployment.environment.clone(),
+                commit: event.deployment.sha.short().to_owned(),
+            },
+        }
+    }
+}
+
+impl Queued {
+    /// The code: settled, others rely on it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Push { .. } => "push-queued",
+            Self::Deployment { .. } => "deployment-queued",
+        }
+    }
+}
+
+/// The four kinds of answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A build request is on the queue.
+    Queued,
+    /// Nothing is built, and nothing is wrong.
+    Ignored,
+    /// A ping was answered.
+    Pong,
+    /// The delivery was not accepted.
+    Rejected,
+}
+
+impl Outcome {
+    /// The word that stands for it in answers and in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Ignored => "ignored",
+            Self::Pong => "pong",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// What is known of a delivery; it grows as the delivery is read.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The URL that the gate is reached at, without a path.
+    pub gate: String,
+    /// `X-GitHub-Delivery`
+    pub delivery: Option<String>,
+    /// `X-GitHub-Event`
+    pub event: Option<String>,
+    /// The secret that verified the body; none before that is done.
+    pub secret: Option<SecretUsed>,
+    /// The repository that the event is about.
+    pub repository: Option<RepositoryName>,
+    /// The repository's trigger.
+    pub trigger: Option<Trigger>,
+    /// The id of the build request.
+    pub build: Option<String>,
+}
+
+impl Known {
+    /// Where the gate was reached is known of each request.
+    pub fn at(gate: &str) -> Self {
+        Self { gate: gate.to_owned(), ..Self::default() }
+    }
+
+    /// What the headers say; it is told to nobody before the body is verified.
+    pub fn announced(&mut self, headers: &WebhookHeaders) {
+        self.delivery = Some(headers.delivery.clone());
+        self.event = Some(headers.event.clone());
+    }
+
+    /// That the body is verified, and by which secret.
+    pub fn verified(&mut self, secret: SecretUsed) {
+        self.secret = Some(secret);
+    }
+
+    /// Which repository the event is about.
+    pub fn learn_repository(&mut self, event: &Event) {
+        self.repository = event.repository().cloned();
+    }
+
+    /// Which trigger the repository has.
+    pub fn learn_trigger(&mut self, policy: Option<&Policy>) {
+        self.trigger = policy.map(|policy| policy.trigger);
+    }
+
+    /// That the build of this id is on the queue.
+    pub fn queued(&mut self, build: String) {
+        self.build = Some(build);
+    }
+
+    /// Whether the gate runs in the local simulator: only that is reached by a loopback name.
+    pub fn is_local(&self) -> bool {
+        scheme_and_host(&self.gate).is_some_and(|(_, host)| is_loopback(host))
+    }
+}
+
+impl Verdict {
+    /// The outcome, the code and the HTTP status: settled, others rely on them.
+    pub fn codes(&self) -> (Outcome, &'static str, u16) {
+        match self {
+            Self::Queued(queued) => (Outcome::Queued, queued.code(), 202),
+            Self::Ignored(ignored) => (Outcome::Ignored, ignored.code(), 200),
+            Self::Pong(check) => (Outcome::Pong, check.code(), 200),
+            Self::Rejected(rejection) => (Outcome::Rejected, rejection.code(), rejection.status()),
+        }
+    }
+
+    /// What the operator should know and an outsider should not: for the log only.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Rejected(rejection) => rejection.detail(),
+            _ => None,
+        }
+    }
+
+    /// The header that the answer has beside its content type, if it has one.
+    pub fn header(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Rejected(Rejection::MethodNotAllowed { allow }) => Some(("Allow", allow)),
+            _ => None,
+        }
+    }
+
+    /// The line that the delivery leaves in the log; it was answered `ms` milliseconds after it came.
+    pub fn line<'a>(&'a self, known: &'a Known, ms: u64) -> log::Line<'a> {
+        let (outcome, code, status) = self.codes();
+        log::Line::Delivery {
+            outcome: outcome.as_str(),
+            code,
+            status,
+            ms,
+            delivery: known.delivery.as_deref(),
+            event: known.event.as_deref(),
+            repository: known.repository.as_ref().map(RepositoryName::as_spelt),
+            trigger: known.trigger.map(Trigger::as_str),
+            build: known.build.as_deref(),
+            secret: known.secret.map(SecretUsed::as_str),
+            detail: self.detail(),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What a handover is set up with: where to post, with which secret, how long to wait and when to try again.
+
+use crate::retry::Schedule;
+use crate::signature::standard_webhooks::OriginSecrets;
+use crate::url::{is_loopback, scheme_and_host};
+
+/// How long the origin is given to answer, in seconds.
+const ORIGIN_TIMEOUT: u64 = 30;
+
+/// The longest that it can be given, in seconds: a batch has 15 minutes in all, and its ten messages are
+/// handed over six at a time (<https://developers.cloudflare.com/queues/platform/limits/>).
+const LONGEST_TIMEOUT: u64 = 300;
+
+/// What the handover is set up with.
+#[derive(Debug)]
+pub struct Settings {
+    /// When to try again; the default where a setting is wrong, so that what waits for its correction does not
+    /// use its retries up.
+    pub schedule: Schedule,
+    /// Where to post to, or what is wrong with the settings.
+    pub origin: Result<Origin, String>,
+}
+
+/// The origin build service.
+#[derive(Debug)]
+pub struct Origin {
+    /// Where build requests are posted.
+    pub url: String,
+    /// What they are signed with.
+    pub secrets: OriginSecrets,
+    /// How long an answer is waited for, in seconds.
+    pub patience: u32,
+}
+
+impl Settings {
+    /// Reads the settings through `get`, which gives the value of a variable or a secret by its name, if there
+    /// is one.
+    pub fn read(get: impl Fn(&'static str) -> Option<String>) -> Self {
+        let number = |name, default| match get(name) {
+            None => Ok(default),
+            Some(text) => text.trim().parse().map_err(|_| format!("{name} is not a whole number")),
+        };
+        let schedule = || {
+            let default = Schedule::default();
+            Schedule::new(
+                number("RETRY_FIRST_SECONDS", default.first_delay)?,
+                number("RETRY_LONGEST_SECONDS", default.longest_delay)?,
+                number("MAX_RETRIES", default.max_retries.into())?,
+                number("GIVE_UP_AFTER_SECONDS", default.give_up_after)?,
+            )
+        };
+        let origin = || {
+            let url = get("ORIGIN_URL").unwrap_or_default();
+            check_origin_url(&url)?;
+            let secrets = OriginSecrets::parse(get("ORIGIN_SECRET").as_deref());
+            let secrets = secrets.map_err(|error| error.to_string())?;
+            let patience = number("ORIGIN_TIMEOUT_SECONDS", ORIGIN_TIMEOUT)?;
+            if !(1..=LONGEST_TIMEOUT).contains(&patience) {
+                return Err(format!("ORIGIN_TIMEOUT_SECONDS is not from 1 to {LONGEST_TIMEOUT}"));
+            }
+            Ok(Origin { url, secrets, patience: patience as u32 })
+        };
+        match schedule() {
+            Ok(schedule) => Self { schedule, origin: origin() },
+            Err(problem) => Self { schedule: Schedule::default(), origin: Err(problem) },
+        }
+    }
+}
+
+/// Checks `ORIGIN_URL`: `https`, or `http` to a loopback address, because a build request that crosses
+/// a network in the clear can be read on its way. Errors with what is wrong.
+fn check_origin_url(url: &str) -> Result<(), &'static str> {
+    if url.trim().is_empty() {
+        return Err("ORIGIN_URL is unset or blank");
+    }
+    match scheme_and_host(url).ok_or("ORIGIN_URL is not a URL")? {
+        ("https", _) => Ok(()),
+        ("http", host) if is_loopback(host) => Ok(()),
+        ("http", _) => Err("ORIGIN_URL is plain http to another machine: use https"),
+        _ => Err("ORIGIN_URL is not an https URL"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    /// Reads good settings with some changed; `None` leaves one out.
+    fn read(changes: &[(&str, Option<&str>)]) -> Settings {
+        Settings::read(|name| {
+            let good = match name {
+                "ORIGIN_URL" => Some("https://origin.example/builds"),
+                "ORIGIN_SECRET" => Some(SECRET),
+                _ => None,
+            };
+            let changed = changes.iter().find(|(changed, _)| *changed == name);
+            changed.map_or(good, |(_, value)| *value).map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn what_is_not_set_is_as_the_docs_say() {
+        let settings = read(&[]);
+        assert_eq!(settings.schedule, Schedule::default());
+        let origin = settings.origin.unwrap();
+        assert_eq!((&*origin.url, origin.patience), ("https://origin.example/builds", 30));
+    }
+
+    #[test]
+    fn what_is_set_counts() {
+        let settings = read(&[
+            ("RETRY_FIRST_SECONDS", Some("1")),
+            ("RETRY_LONGEST_SECONDS", Some(" 2 ")),
+            ("MAX_RETRIES", Some("3")),
+            ("GIVE_UP_AFTER_SECONDS", Some("4")),
+            ("ORIGIN_TIMEOUT_SECONDS", Some("300")),
+        ]);
+        assert_eq!(settings.schedule, Schedule::new(1, 2, 3, 4).unwrap());
+        assert_eq!(settings.origin.unwrap().patience, 300);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_no_secret_is() {
+        for (name, value, problem) in [
+            ("ORIGIN_URL", None, "ORIGIN_URL is unset or blank"),
+            ("ORIGIN_SECRET", None, "ORIGIN_SECRET is unset or blank"),
+            ("ORIGIN_SECRET", Some("whsec_MfKQ9"), "ORIGIN_SECRET is not whsec_ and base64"),
+            ("ORIGIN_TIMEOUT_SECONDS", Some("0"), "ORIGIN_TIMEOUT_SECONDS is not from 1 to 300"),
+            ("ORIGIN_TIMEOUT_SECONDS", Some("301"), "ORIGIN_TIMEOUT_SECONDS is not from 1 to 300"),
+            ("ORIGIN_TIMEOUT_SECONDS", Some("-1"), "ORIGIN_TIMEOUT_SECONDS is not a whole number"),
+            ("MAX_RETRIES", Some(" "), "MAX_RETRIES is not a whole number"),
+            ("MAX_RETRIES", Some("many"), "MAX_RETRIES is not a whole number"),
+            ("MAX_RETRIES", Some("101"), "MAX_RETRIES is 101, which is not from 1 to 100"),
+        ] {
+            let settings = read(&[(name, value)]);
+            assert_eq!(settings.schedule, Schedule::default(), "{name}");
+            assert_eq!(settings.origin.unwrap_err(), problem);
+        }
+        assert!(!format!("{:?}", read(&[])).contains("MfKQ"));
+    }
+
+    #[test]
+    fn an_origin_is_reached_by_https_or_on_the_machine_itself() {
+        for good in [
+            "https://origin.example/builds",
+            "https://origin.example:8443/?a=b",
+            "http://127.0.0.1:8788/builds",
+            "http://127.1.2.3/",
+            "http://localhost:8788",
+            "http://[::1]:8788/builds",
+        ] {
+            assert_eq!(check_origin_url(good), Ok(()), "{good}");
+        }
+        for (bad, why) in [
+            ("", "unset"),
+            ("  ", "unset"),
+            ("http://origin.example/builds", "plain http"),
+            ("http://localhost.example/", "plain http"),
+            ("http://10.0.0.1/", "plain http"),
+            ("http://127.0.0.1.example/", "plain http"),
+            ("ftp://origin.example/", "not an https URL"),
+            ("origin.example/builds", "not"),
+            ("/builds", "not a URL"),
+            ("https://", "not a URL"),
+            ("https://:8443/", "not a URL"),
+            ("https://two words/", "not a URL"),
+            ("http://127.0.0.1\\@origin.example/", "not a URL"),
+            ("http://127.0.0.1@origin.example/", "plain http"),
+            ("http://[::2]:8788/", "plain http"),
+            ("http://origin.example#@127.0.0.1/", "plain http"),
+        ] {
+            let error = check_origin_url(bad).unwrap_err();
+            assert!(error.contains(why), "{bad}: {error}");
+        }
+    }
+}

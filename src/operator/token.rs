@@ -1,0 +1,69 @@
+//! Who may use the operator's routes: whoever has the operator's token.
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// The value of `OPERATOR_TOKEN`: only its digest is kept, which is of no use to anybody.
+pub struct OperatorToken([u8; 32]);
+
+impl OperatorToken {
+    /// Takes the secret's value. Unset or blank, there is no token, and so there are no routes.
+    pub fn new(value: Option<String>) -> Option<Self> {
+        let value = value.filter(|value| !value.trim().is_empty())?;
+        Some(Self(Sha256::digest(value.trim()).into()))
+    }
+
+    /// Whether an `Authorization` header is `Bearer` and this token (RFC 6750, section 2.1), compared in
+    /// constant time.
+    pub fn admits(&self, authorization: Option<&str>) -> bool {
+        let Some((scheme, token)) = authorization.and_then(|header| header.trim().split_once(' '))
+        else {
+            return false;
+        };
+        let digest: [u8; 32] = Sha256::digest(token.trim()).into();
+        scheme.eq_ignore_ascii_case("Bearer") && bool::from(self.0.ct_eq(&digest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_the_whole_token_is_admitted() {
+        let token = OperatorToken::new(Some("s3cret-token\n".into())).unwrap();
+        for good in ["Bearer s3cret-token", "bearer s3cret-token", " Bearer  s3cret-token "] {
+            assert!(token.admits(Some(good)), "{good}");
+        }
+        for bad in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "s3cret-token",
+            "Basic s3cret-token",
+            "Bearer s3cret-toke",
+            "Bearer s3cret-tokens",
+            "Bearer S3cret-token",
+            "Bearer s3cret-token x",
+        ] {
+            assert!(!token.admits(Some(bad)), "{bad}");
+        }
+        assert!(!token.admits(None));
+    }
+
+    #[test]
+    fn without_a_token_there_are_no_routes() {
+        for blank in [None, Some(""), Some(" \n")] {
+            assert!(OperatorToken::new(blank.map(Into::into)).is_none());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics(header: Option<String>) {
+            OperatorToken::new(Some("token".into())).unwrap().admits(header.as_deref());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Queues: what is put on them, and what comes off them.
+
+use wasm_bindgen::{JsCast, JsValue};
+use worker::js_sys::{JSON, Reflect};
+use worker::{console_error, worker_sys};
+
+use super::env::Env;
+use super::js::{js, object, reason};
+use super::task::settled;
+use super::{now, random};
+
+/// Messages that a queue delivers together.
+pub use worker::worker_sys::MessageBatch as Batch;
+
+/// A message of a batch. (The `worker` crate's own type hides how often it was tried.)
+pub struct Message(worker_sys::Message);
+
+/// Puts a text on a queue; it is there for certain once this is done.
+///
+/// Errors with what the runtime said instead.
+pub async fn send(env: &Env, binding: &'static str, text: &str) -> Result<(), String> {
+    let send = async {
+        let queue: worker_sys::Queue = env.binding(binding)?;
+        let options = object(&[("contentType", js("text").into())])?;
+        settled(queue.send(text.into(), options.into())?).await
+    };
+    send.await.map(drop).map_err(reason)
+}
+
+/// The name of the queue that a batch comes from.
+pub fn name(batch: &Batch) -> Result<String, JsValue> {
+    batch.queue().map(String::from)
+}
+
+/// The messages of a batch.
+pub fn messages(batch: &Batch) -> Result<Vec<Message>, JsValue> {
+    let messages = batch.messages()?.to_vec();
+    Ok(messages.into_iter().map(|message| Message(message.unchecked_into())).collect())
+}
+
+impl Message {
+    /// The queue's id of the message.
+    pub fn id(&self) -> String {
+        // Never the same for two messages, not even where the queue should give none.
+        self.0.id().map_or_else(|_| format!("unknown-{}", (random() * 1e15) as u64), String::from)
+    }
+
+    /// Its text: a string as it is, anything else as JSON.
+    pub fn text(&self) -> String {
+        let body = self.0.body().unwrap_or_default();
+        body.as_string().or_else(|| JSON::stringify(&body).ok()?.as_string()).unwrap_or_default()
+    }
+
+    /// How often it was tried, this time included.
+    pub fn attempt(&self) -> u32 {
+        let attempts = Reflect::get(&self.0, &js("attempts"));
+        attempts.ok().and_then(|attempts| attempts.as_f64()).map_or(1, |attempts| attempts as u32)
+    }
+
+    /// When it was put on the queue, in milliseconds since 1970.
+    pub fn sent_at(&self) -> u64 {
+        self.0.timestamp().map_or_else(|_| now(), |timestamp| timestamp.get_time() as u64)
+    }
+
+    /// Takes it off the queue.
+    pub fn acknowledge(&self) {
+        if let Err(error) = self.0.ack() {
+            console_error!("a message could not be acknowledged: {}", reason(error));
+        }
+    }
+
+    /// Has it tried again after `seconds`; should the queue not take the delay, at the queue's own pace,
+    /// for a message that is neither acknowledged nor retried counts as acknowledged.
+    pub fn retry(&self, seconds: u64) {
+        let options = object(&[("delaySeconds", JsValue::from_f64(seconds as f64))]);
+        if let Err(error) = options.and_then(|options| self.0.retry(options.into())) {
+            console_error!("a message could not be delayed by {seconds} s: {}", reason(error));
+            if let Err(error) = self.0.retry(JsValue::UNDEFINED) {
+                console_error!("a message could not be retried: {}", reason(error));
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Every route of the gate, with the methods that it takes.
+
+use crate::repository::RepositoryName;
+use crate::url::Location;
+
+/// Where every operator's route begins: no GitHub owner can be called `-`.
+const OPERATOR: &str = "/-/";
+
+/// What a request is for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `GET /`: what this is.
+    About,
+    /// `POST` of a webhook.
+    Delivery(Entrance),
+    /// All under `/-/`. Whether there is such a route, and with which methods, is told to the operator only.
+    Operator(Result<OperatorRoute, NoRoute>),
+}
+
+/// By which route a webhook comes in, which says with which secret it is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// `/`: verified with the operator's own secret.
+    Shared,
+    /// `/{owner}/{name}`: verified with the repository's secret, which is derived from the operator's.
+    Repository(RepositoryName),
+}
+
+/// What an operator asks for. An id is as it stands in the path.
+#[derive(Debug, PartialEq, Eq)]
+pub enum OperatorRoute {
+    /// `GET /-/dead-letters?after=ID`
+    ListLetters {
+        /// The id to list on after; 0 for the first page.
+        after: u64,
+    },
+    /// `GET /-/dead-letters/ID`
+    ShowLetter(String),
+    /// `POST /-/dead-letters/ID/redrive`
+    RedriveLetter(String),
+    /// `DELETE /-/dead-letters/ID`
+    DropLetter(String),
+}
+
+/// Why a request is for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoute {
+    /// There is nothing at its path.
+    NotFound,
+    /// There is something, which takes other methods.
+    MethodNotAllowed {
+        /// The methods that it takes, for the header `Allow`.
+        allow: &'static str,
+    },
+}
+
+impl Route {
+    /// Finds the route of a request. For a webhook, a slash at the path's end changes nothing.
+    pub fn parse(method: &str, location: &Location) -> Result<Self, NoRoute> {
+        if let Some(path) = location.path.strip_prefix(OPERATOR) {
+            return Ok(Self::Operator(OperatorRoute::parse(method, path, location.query)));
+        }
+        let entrance = Entrance::parse(location.path).ok_or(NoRoute::NotFound)?;
+        match (entrance, method) {
+            (entrance, "POST") => Ok(Self::Delivery(entrance)),
+            (Entrance::Shared, "GET" | "HEAD") => Ok(Self::About),
+            (Entrance::Shared, _) => Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD, POST" }),
+            (Entrance::Repository(_), _) => Err(NoRoute::MethodNotAllowed { allow: "POST" }),
+        }
+    }
+}
+
+impl Entrance {
+    fn parse(path: &str) -> Option<Self> {
+        if path == "/" {
+            return Some(Self::Shared);
+        }
+        let full_name = path.strip_prefix('/')?;
+        let full_name = full_name.strip_suffix('/').unwrap_or(full_name);
+        full_name.parse().ok().map(Self::Repository)
+    }
+}
+
+impl OperatorRoute {
+    /// Finds the route of what follows `/-/`.
+    fn parse(method: &str, path: &str, query: Option<&str>) -> Result<Self, NoRoute> {
+        let segments: Vec<&str> = path.split('/').collect();
+        match (method, segments.as_slice()) {
+            ("GET", ["dead-letters"]) => {
+                let after = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+                    .find(|(name, _)| name == "after")
+                    .and_then(|(_, value)| value.parse().ok());
+                Ok(Self::ListLetters { after: after.unwrap_or(0) })
+            }
+            ("GET", ["dead-letters", id]) => Ok(Self::ShowLetter((*id).to_owned())),
+            ("DELETE", ["dead-letters", id]) => Ok(Self::DropLetter((*id).to_owned())),
+            ("POST", ["dead-letters", id, "redrive"]) => Ok(Self::RedriveLetter((*id).to_owned())),
+            (_, ["dead-letters"]) => Err(NoRoute::MethodNotAllowed { allow: "GET" }),
+            (_, ["dead-letters", _]) => Err(NoRoute::MethodNotAllowed { allow: "GET, DELETE" }),
+            (_, ["dead-letters", _, "redrive"]) => Err(NoRoute::MethodNotAllowed { allow: "POST" }),
+            _ => Err(NoRoute::NotFound),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(method: &str, url: &str) -> Result<Route, NoRoute> {
+        Route::parse(method, &Location::parse(&format!("https://gate.example{url}")))
+    }
+
+    #[test]
+    fn every_entrance() {
+        let own = |name: &str| Ok(Route::Delivery(Entrance::Repository(name.parse().unwrap())));
+        for (path, route) in [
+            ("/", Ok(Route::Delivery(Entrance::Shared))),
+            ("/octocat/Hello-World", own("octocat/Hello-World")),
+            ("/Octocat/hello-world/", own("octocat/Hello-World")),
+            ("", Err(NoRoute::NotFound)),
+            ("//", Err(NoRoute::NotFound)),
+            ("/-", Err(NoRoute::NotFound)),
+            ("/octocat", Err(NoRoute::NotFound)),
+            ("/octocat/", Err(NoRoute::NotFound)),
+            ("/octocat/Hello-World/hooks", Err(NoRoute::NotFound)),
+            ("/octocat/%2A", Err(NoRoute::NotFound)),
+        ] {
+            assert_eq!(parse("POST", path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_method_of_an_entrance() {
+        for (method, path, route) in [
+            ("GET", "/", Ok(Route::About)),
+            ("HEAD", "/", Ok(Route::About)),
+            ("PUT", "/", Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD, POST" })),
+            ("GET", "/octocat/Hello-World", Err(NoRoute::MethodNotAllowed { allow: "POST" })),
+            ("GET", "/octocat", Err(NoRoute::NotFound)),
+        ] {
+            assert_eq!(parse(method, path), route, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn every_operators_route() {
+        let not_allowed = |allow| Err(NoRoute::MethodNotAllowed { allow });
+        for (method, path, route) in [
+            ("GET", "/-/dead-letters", Ok(OperatorRoute::ListLetters { after: 0 })),
+            ("GET", "/-/dead-letters?after=7", Ok(OperatorRoute::ListLetters { after: 7 })),
+            ("GET", "/-/dead-letters?after=x&b", Ok(OperatorRoute::ListLetters { after: 0 })),
+            ("GET", "/-/dead-letters/7", Ok(OperatorRoute::ShowLetter("7".into()))),
+            ("POST", "/-/dead-letters/7/redrive", Ok(OperatorRoute::RedriveLetter("7".into()))),
+            ("DELETE", "/-/dead-letters/7", Ok(OperatorRoute::DropLetter("7".into()))),
+            ("GET", "/-/dead-letters/", Ok(OperatorRoute::ShowLetter(String::new()))),
+            ("POST", "/-/dead-letters", not_allowed("GET")),
+            ("PUT", "/-/dead-letters/7", not_allowed("GET, DELETE")),
+            ("GET", "/-/dead-letters/7/redrive", not_allowed("POST")),
+            ("GET", "/-/", Err(NoRoute::NotFound)),
+            ("GET", "/-/dead-letters/7/drop", Err(NoRoute::NotFound)),
+        ] {
+            assert_eq!(parse(method, path), Ok(Route::Operator(route)), "{method} {path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_panics(method: String, url: String) {
+            let _ = Route::parse(&method, &Location::parse(&url));
+            let _ = parse(&method, &url);
+            let _ = parse(&method, &format!("/-/{url}"));
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod link;
 mod origin;
 mod secrets;
 mod soak;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -4,7 +4,7 @@
 //! cargo run --example origin -- --help
 //! ```
 //!
-//! The order is the contract (README.md, "The origin's contract"): verify, then do nothing if the id is
+//! The order is the contract (docs/origin.md): verify, then do nothing if the id is
 //! known, then answer 2xx. The known ids are kept in SQLite, so that a restart does not build twice.
 
 use std::error::Error;

@@ -41,7 +41,7 @@ pub struct Schedule {
 }
 
 impl Default for Schedule {
-    /// What the README's arithmetic is about: at the least 83 hours of attempts.
+    /// What the arithmetic in docs/origin.md is about: at the least 83 hours of attempts.
     fn default() -> Self {
         Self { first_delay: 10, longest_delay: 3_600, max_retries: 100, give_up_after: 90 * 3_600 }
     }

@@ -365,23 +365,23 @@ fn every_code_has_its_status_and_a_message_that_helps() {
 }
 
 #[test]
-fn every_code_of_the_readme_is_in_the_table_and_the_other_way_round() {
-    let readme =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+fn every_code_of_the_docs_is_in_the_table_and_the_other_way_round() {
+    let docs =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/answers.md")).unwrap();
     for (verdict, ..) in table() {
         let (_, code, status) = verdict.codes();
         assert!(
-            readme.contains(&format!("| {status} | `{code}` |")),
-            "{status} {code} is not in README.md"
+            docs.contains(&format!("| {status} | `{code}` |")),
+            "{status} {code} is not in docs/answers.md"
         );
     }
     let codes: Vec<_> = table().iter().map(|(verdict, ..)| verdict.codes().1).collect();
-    for row in readme
+    for row in docs
         .lines()
         .filter(|row| row.starts_with("| 2") || row.starts_with("| 4") || row.starts_with("| 5"))
     {
         let code = row.split('`').nth(1).unwrap();
-        assert!(codes.contains(&code), "{code} of README.md is no code");
+        assert!(codes.contains(&code), "{code} of docs/answers.md is no code");
     }
 }
 

@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    // The README publishes these, so that other tools can derive the same.
+    // docs/answers.md publishes these, so that other tools can derive the same.
     const DERIVED: [(&str, &str); 3] = [
         ("octocat/Hello-World", "4e4e2d78bda2dae003357f802eea03fe9941d71649e93c30bde77bb13bf8404a"),
         ("octocat/hello-world", "4e4e2d78bda2dae003357f802eea03fe9941d71649e93c30bde77bb13bf8404a"),

@@ -1,6 +1,10 @@
 //! The core on this machine's own processor, step by step: verify, parse, decide, build request. What the wasm
 //! of it costs in the runtime is measured by `npm run bench`.
 
+#[path = "../tests/support/fixtures.rs"]
+#[allow(dead_code)]
+mod fixtures;
+
 use std::hint::black_box;
 
 use buildgate::delivery::decision::{Decision, decide};
@@ -11,26 +15,23 @@ use buildgate::signature::hmac_sha256;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 
+use fixtures::fixture;
+
 const SECRET: &str = "the benchmark's webhook secret";
 const DELIVERY: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
 const RECEIVED_AT: u64 = 1_795_000_000_000;
 
-fn fixture(name: &str) -> Vec<u8> {
-    let path = format!("{}/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(path).expect("a fixture")
-}
-
 fn verify(criterion: &mut Criterion) {
     let body = fixture("push");
     let secrets = WebhookSecrets::new(Some(SECRET.to_owned()), None).expect("a secret");
-    let signature = sign(&SECRET.to_owned().into(), &body);
+    let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
     let signature = Signature::parse(&signature).expect("a signature");
     let hmac = async |key: &[u8], message: &[u8]| hmac_sha256(key, message);
     let mut group = criterion.benchmark_group("verify");
     group.throughput(Throughput::Bytes(body.len() as u64));
     group.bench_function("push", |bencher| {
         bencher.iter(|| {
-            let verified = secrets.verify(black_box(body.clone()), &signature, hmac);
+            let verified = secrets.verify(black_box(body.clone().into_bytes()), &signature, hmac);
             verified.now_or_never().expect("nothing to wait for").is_ok()
         });
     });
@@ -44,7 +45,7 @@ fn parse(criterion: &mut Criterion) {
         let payload = fixture(name);
         group.throughput(Throughput::Bytes(payload.len() as u64));
         group.bench_function(event, |bencher| {
-            bencher.iter(|| Event::parse(event, black_box(&payload)).is_ok());
+            bencher.iter(|| Event::parse(event, black_box(payload.as_bytes())).is_ok());
         });
     }
     group.finish();
@@ -55,7 +56,8 @@ fn parse(criterion: &mut Criterion) {
 }
 
 fn decide_and_build(criterion: &mut Criterion) {
-    let event = Event::parse("deployment", &fixture("deployment.created")).expect("a deployment");
+    let event =
+        Event::parse("deployment", fixture("deployment.created").as_bytes()).expect("a deployment");
     let policy = Policy::parse(r#"{"trigger":"deployment","branches":["main","release/*"]}"#);
     let policy = policy.expect("a policy");
     criterion.bench_function("decide", |bencher| {

@@ -2,18 +2,12 @@
 //! repository, octocat/Hello-World, keeps its webhooks in memory and really delivers their pings. It is the
 //! one of the end-to-end tests.
 
-#[path = "../tests/e2e/github.rs"]
+#[path = "../tests/support/fixtures.rs"]
+#[allow(dead_code)]
+mod fixtures;
+#[path = "../tests/support/github.rs"]
 #[allow(dead_code)]
 mod github;
-
-/// What the stand-in takes from the tests around it.
-mod gate {
-    pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
-
-    pub fn fixture(name: &str) -> String {
-        std::fs::read_to_string(format!("{PROJECT}/fixtures/{name}.json")).unwrap_or_default()
-    }
-}
 
 fn main() {
     let github = github::GitHub::start("127.0.0.1:8789");

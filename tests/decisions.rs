@@ -1,5 +1,9 @@
 //! The promise: which event builds under which trigger, and why every other one does not.
 
+#[path = "support/fixtures.rs"]
+#[allow(dead_code)]
+mod fixtures;
+
 use buildgate::delivery::decision::{
     Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
@@ -8,13 +12,10 @@ use buildgate::message::build_request::{LARGEST_MESSAGE, QueuedRequest};
 use buildgate::policy::{Policy, Trigger};
 use serde_json::{Value, json};
 
+use fixtures::payload as fixture;
+
 const DELIVERY: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
 const RECEIVED_AT: u64 = 1_795_378_320_999; // 2026-11-22T20:12:00.999Z
-
-fn fixture(name: &str) -> Value {
-    let path = format!("{}/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
 
 /// A fixture with some of its fields set to other values, each named by a JSON pointer.
 fn changed(name: &str, changes: &[(&str, Value)]) -> Value {

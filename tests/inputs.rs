@@ -1,6 +1,10 @@
 //! What comes from outside: payloads and policies of every shape are read or refused with a reason
 //! that helps, and nothing panics.
 
+#[path = "support/fixtures.rs"]
+#[allow(dead_code)]
+mod fixtures;
+
 use buildgate::delivery::rejection::Rejection;
 use std::num::NonZeroUsize;
 
@@ -18,10 +22,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-fn fixture(name: &str) -> Value {
-    let path = format!("{}/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
+use fixtures::payload as fixture;
 
 fn problem(event: &str, payload: impl ToString) -> String {
     match Event::parse(event, payload.to_string().as_bytes()) {

@@ -9,9 +9,8 @@ use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::delivery::SECRET;
+use crate::fixtures::PROJECT;
 use crate::load;
-
-pub const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The workers that are compared, by their names in `workers.capnp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

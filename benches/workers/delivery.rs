@@ -3,7 +3,7 @@
 use buildgate::signature::github::sign;
 use serde_json::{Value, json};
 
-use crate::contender::PROJECT;
+use crate::fixtures::payload as fixture;
 
 pub const SECRET: &str = "the benchmark's webhook secret";
 
@@ -61,9 +61,4 @@ fn enlarged(commit: &Value, number: usize, room: usize) -> Value {
     commit["added"] = (0..files / 4).map(path).collect();
     commit["modified"] = (files / 4..files).map(path).collect();
     commit
-}
-
-fn fixture(name: &str) -> Value {
-    let file = std::fs::read(format!("{PROJECT}/fixtures/{name}.json")).expect("a fixture");
-    serde_json::from_slice(&file).expect("a fixture is JSON")
 }

@@ -9,6 +9,10 @@ mod contender;
 #[cfg(target_os = "linux")]
 mod delivery;
 #[cfg(target_os = "linux")]
+#[path = "../../tests/support/fixtures.rs"]
+#[allow(dead_code)]
+mod fixtures;
+#[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
 mod report;

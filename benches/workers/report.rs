@@ -13,7 +13,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use crate::contender::{Contender, PROJECT};
+use crate::contender::Contender;
+use crate::fixtures::PROJECT;
 use crate::run::{Case, Figure, Results};
 
 /// The contenders that a figure is held against, each with the most that buildgate may need of it.

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::gate::{Delivery, Gate, OPERATOR_TOKEN, Setup};
 use crate::handover::{deliver, start};
-use crate::origin::{Origin, Reply};
+use crate::support::delivery::Delivery;
+use crate::support::gate::{Gate, OPERATOR_TOKEN, Setup};
+use crate::support::origin::{Origin, Reply};
 
 /// An origin whose status can be changed while it runs.
 fn switchable(status: u16) -> (Origin, Arc<AtomicU16>) {

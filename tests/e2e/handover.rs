@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
-use crate::gate::{Delivery, Gate, Setup, fixture};
-use crate::origin::{self, Origin, Received, Reply, breaking};
+use crate::support::delivery::Delivery;
+use crate::support::fixtures::fixture;
+use crate::support::gate::{Gate, Setup};
+use crate::support::origin::{self, Origin, Received, Reply, breaking};
 
 /// Delivers the deployment of `fixtures/deployment.created.json` under ids from 1 on, and gives the
 /// ids of the build requests.

@@ -4,9 +4,10 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::gate::{Gate, PROJECT, SECRET, Setup, fixture};
-use crate::github::{GitHub, Mood, TOKEN};
-use crate::origin::Origin;
+use crate::support::fixtures::{PROJECT, fixture};
+use crate::support::gate::{Gate, SECRET, Setup};
+use crate::support::github::{GitHub, Mood, TOKEN};
+use crate::support::origin::Origin;
 
 const REPOSITORY: &str = "octocat/Hello-World";
 
@@ -31,7 +32,7 @@ impl World {
     fn run(&self, command: &str, repository: &str, more: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_buildgate"))
             .current_dir(PROJECT)
-            .env("PATH", crate::gate::path_with_node())
+            .env("PATH", crate::support::gate::path_with_node())
             .env("GITHUB_TOKEN", TOKEN)
             .env("GITHUB_API_URL", &self.github.api)
             .env("WEBHOOK_SECRET", SECRET)
@@ -70,7 +71,7 @@ impl World {
         let command = command.replace("cargo run --", env!("CARGO_BIN_EXE_buildgate"));
         let output = Command::new("bash")
             .current_dir(PROJECT)
-            .env("PATH", crate::gate::path_with_node())
+            .env("PATH", crate::support::gate::path_with_node())
             .env("GITHUB_TOKEN", TOKEN)
             .env("GITHUB_API_URL", &self.github.api)
             .env("WEBHOOK_SECRET", SECRET)

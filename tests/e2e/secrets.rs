@@ -4,7 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::gate::{Delivery, Gate, PREVIOUS, PROJECT, SECRET, Setup, fixture};
+use crate::support::delivery::Delivery;
+use crate::support::fixtures::{PROJECT, fixture};
+use crate::support::gate::{Gate, PREVIOUS, SECRET, Setup};
 
 /// The secret that `secret` prints for a repository.
 fn secret(repository: &str, webhook_secret: &str) -> String {

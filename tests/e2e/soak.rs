@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::gate::{Delivery, Gate, Setup, event_of, fixture};
-use crate::origin;
+use crate::support::delivery::Delivery;
+use crate::support::fixtures::{event_of, payload};
+use crate::support::gate::{Gate, Setup};
+use crate::support::origin;
 
 const CONNECTIONS: usize = 64;
 
@@ -45,6 +47,7 @@ impl ExampleOrigin {
         // Cargo puts the examples beside the folder that this test is in.
         let test = std::env::current_exe().unwrap();
         let example = test.ancestors().nth(2).unwrap().join("examples/origin");
+        assert!(example.exists(), "the example origin is not built: run the tests with `npm test`");
         let database = directory.join("origin.sqlite");
         let mut process = Command::new(example)
             .args(["--listen", "127.0.0.1:0", "--fail-one-in", "5"])
@@ -78,7 +81,7 @@ impl Drop for ExampleOrigin {
 fn delivery(number: usize) -> Delivery {
     let (name, repository) = MIX[number % MIX.len()];
     let id = 1_000_000 + number;
-    let mut payload: serde_json::Value = serde_json::from_str(&fixture(name)).unwrap();
+    let mut payload = payload(name);
     payload["repository"]["full_name"] = repository.into();
     if let Some(deployment) = payload.get_mut("deployment") {
         deployment["id"] = id.into();

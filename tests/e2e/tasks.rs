@@ -1,7 +1,9 @@
 //! The tasks that wait for the runtime, on the real one: a task that waits for anything but one promise at a time
 //! ends with an error that says so, and its message is tried again. The worker is tests/tasks.
 
-use crate::gate::{Delivery, Gate, PROJECT, Setup};
+use crate::support::delivery::Delivery;
+use crate::support::fixtures::PROJECT;
+use crate::support::gate::{Gate, Setup};
 
 const GOOD: [&str; 3] =
     ["one promise", "two promises, one after the other", "a promise that is rejected"];

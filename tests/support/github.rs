@@ -13,7 +13,7 @@ use buildgate::signature::github::sign;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::gate::{PROJECT, fixture};
+use super::fixtures::{PROJECT, fixture};
 
 pub const TOKEN: &str = "github_pat_of_a_test";
 const REPOSITORY: &str = "octocat/Hello-World";

@@ -33,7 +33,7 @@ const TARGETS: [(Figure, Case, Bounds); 6] = {
     ]
 };
 /// The most that may be uploaded, gzipped, in KiB.
-const LARGEST_UPLOAD: f64 = 110.0;
+const LARGEST_UPLOAD: f64 = 160.0;
 /// The time to the first answer, at most so many times octokit's.
 const SLOWEST_START: f64 = 1.3;
 

@@ -13,9 +13,8 @@ pub enum Queue {
 }
 
 impl Queue {
-    /// Tells by its name what a queue holds: `builds` or its dead-letter queue `builds-dead`. Names are an
-    /// account's, and two gates cannot share a queue: so any other name is taken for one that an operator gave
-    /// to his second gate's, and only its end counts.
+    /// Tells by its name what a queue holds: `builds`, or its dead-letter queue `builds-dead`. A queue belongs to
+    /// the whole account and has one consumer, so a second gate's queues have other names: only the end counts.
     pub fn of(name: &str) -> Self {
         Self::Builds { given_up: name.ends_with("-dead") }
     }

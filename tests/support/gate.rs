@@ -130,16 +130,7 @@ impl Gate {
     /// Sets policies as an operator does.
     pub fn set(&self, policies: &[(&str, &str)]) {
         for (key, value) in policies {
-            self.wrangler(&[
-                "kv",
-                "key",
-                "put",
-                "--local",
-                "--binding",
-                "REPO_TRIGGERS",
-                key,
-                value,
-            ]);
+            self.put(key, &[value]);
         }
     }
 
@@ -147,18 +138,12 @@ impl Gate {
     pub fn set_to_file(&self, key: &str, content: &[u8]) {
         let file = self.directory.path().join("value");
         std::fs::write(&file, content).unwrap();
-        let file = file.to_str().unwrap();
-        self.wrangler(&[
-            "kv",
-            "key",
-            "put",
-            "--local",
-            "--binding",
-            "REPO_TRIGGERS",
-            key,
-            "--path",
-            file,
-        ]);
+        self.put(key, &["--path", file.to_str().unwrap()]);
+    }
+
+    fn put(&self, key: &str, value: &[&str]) {
+        let put = ["kv", "key", "put", "--local", "--binding", "REPO_TRIGGERS", key];
+        self.wrangler(&[&put, value].concat());
     }
 
     fn wrangler(&self, arguments: &[&str]) {

@@ -1,10 +1,14 @@
 //! What the pages say is so: links lead somewhere, and the names of settings and codes are those of the source.
 
+#[path = "support/fixtures.rs"]
+#[allow(dead_code)]
+mod fixtures;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
+use fixtures::PROJECT;
 
 /// The largest that README.md may be, in bytes: two minutes of reading.
 const LARGEST_README: usize = 7_000;

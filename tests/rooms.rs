@@ -177,6 +177,19 @@ fn the_rooms_import_just_what_the_table_says() {
     }
 }
 
+/// By `super` a file would reach what its neighbours import, past the table.
+#[test]
+fn only_platform_says_super() {
+    for file in files().iter().filter(|file| file.room != "platform") {
+        for (word, _) in paths(&file.code) {
+            assert!(word != "super", "{} says super", file.path.display());
+        }
+    }
+    for file in files() {
+        assert!(!file.code.contains("super::super"), "{}", file.path.display());
+    }
+}
+
 #[test]
 fn only_platform_names_the_runtime() {
     for file in files().iter().filter(|file| file.room != "platform") {

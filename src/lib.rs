@@ -28,6 +28,7 @@ pub mod message;
 pub mod operator;
 mod platform;
 pub mod policy;
+pub mod published;
 pub mod repository;
 pub mod retry;
 pub mod route;
@@ -67,7 +68,7 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
         Ok(Route::Delivery(entrance)) => {
             delivery::receive(request, env, location.gate, &entrance).await
         }
-        Ok(Route::Operator(asked)) => match operator::token(env) {
+        Ok(Route::Operator(asked)) => match operator::token(env, location.gate) {
             Some(token) => operator::answer(request, env, &location, asked, &token).await,
             None => delivery::refuse(location.gate, NoRoute::NotFound),
         },

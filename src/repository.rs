@@ -1,4 +1,4 @@
-//! Repositories, their names and their commits.
+//! Repositories, their names and their commits, and the GitHub that they are on.
 //!
 //! A name GitHub spells as its owner does but compares without regard to case: one type holds both spellings, so
 //! that no comparison and no key can forget that.
@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::json::fields::{FromJson, Json, Wrong};
+use crate::url::{is_loopback, scheme_and_host};
 
 /// Longest owner or name accepted, in bytes. GitHub allows 39 and 100
 /// (<https://docs.github.com/en/enterprise-cloud@latest/admin/identity-and-access-management/iam-configuration-reference/username-considerations-for-external-authentication>);
@@ -106,6 +107,40 @@ impl Serialize for RepositoryName {
     }
 }
 
+/// The base URL of the GitHub that a gate serves, without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitHubUrl(String);
+
+/// `GITHUB_URL` is not the base URL of a GitHub.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InvalidGitHubUrl;
+
+impl GitHubUrl {
+    /// Takes the value of `GITHUB_URL`: `https`, or `http` to the machine itself; unset or blank, it is
+    /// `https://github.com`.
+    pub fn parse(value: Option<&str>) -> Result<Self, InvalidGitHubUrl> {
+        let url = value.map(str::trim).filter(|url| !url.is_empty());
+        let url = url.unwrap_or("https://github.com").trim_end_matches('/');
+        match scheme_and_host(url).ok_or(InvalidGitHubUrl)? {
+            _ if url.contains(['@', '?', '#']) => Err(InvalidGitHubUrl),
+            ("https", _) => Ok(Self(url.to_owned())),
+            ("http", host) if is_loopback(host) => Ok(Self(url.to_owned())),
+            _ => Err(InvalidGitHubUrl),
+        }
+    }
+
+    /// The URL at which a repository is cloned. GitHub compares it without regard to case, as it does the name.
+    pub fn clone_url(&self, repository: &RepositoryName) -> String {
+        format!("{}/{repository}.git", self.0)
+    }
+}
+
+impl fmt::Display for GitHubUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The repository of an event, as far as a build needs it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Repository {
@@ -165,6 +200,30 @@ mod tests {
         assert_eq!(spelt.to_string(), "Octocat/Hello-World");
         assert_eq!(spelt.as_lower(), "octocat/hello-world");
         assert_ne!(spelt, "octocat/hello-worlds".parse().unwrap());
+    }
+
+    #[test]
+    fn a_github_is_reached_by_https_or_on_the_machine_itself() {
+        let repository = "octocat/Hello-World".parse().unwrap();
+        for (value, clone_url) in [
+            (None, "https://github.com/octocat/Hello-World.git"),
+            (Some(" "), "https://github.com/octocat/Hello-World.git"),
+            (Some("https://ghe.example/"), "https://ghe.example/octocat/Hello-World.git"),
+            (Some("http://127.0.0.1:8789"), "http://127.0.0.1:8789/octocat/Hello-World.git"),
+        ] {
+            let github = GitHubUrl::parse(value).unwrap();
+            assert_eq!(github.clone_url(&repository), clone_url, "{value:?}");
+        }
+        for bad in [
+            "github.com",
+            "http://ghe.example",
+            "file:///srv",
+            "https://user:password@ghe.example",
+            "https://ghe.example?x",
+            "https://",
+        ] {
+            assert_eq!(GitHubUrl::parse(Some(bad)), Err(InvalidGitHubUrl), "{bad}");
+        }
     }
 
     #[test]

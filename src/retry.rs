@@ -1,8 +1,8 @@
 //! When something that failed is tried again, and when it is given up.
 
 /// The longest delay, in seconds, and so the longest that `Retry-After` is obeyed: Queues delays a message
-/// by 12 hours at most (<https://developers.cloudflare.com/queues/platform/limits/>).
-const LONGEST_DELAY: u64 = 12 * 60 * 60;
+/// by 24 hours at most (<https://developers.cloudflare.com/queues/platform/limits/>).
+const LONGEST_DELAY: u64 = 24 * 60 * 60;
 
 /// The most retries that Queues grants, and the longest that it keeps a message, in seconds: 14 days
 /// (<https://developers.cloudflare.com/queues/platform/limits/>).
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(middle, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]);
         let endless =
             Schedule { first_delay: u64::MAX, longest_delay: u64::MAX, ..schedule.clone() };
-        assert_eq!(endless.delay(u32::MAX, 1.0), 43_200);
+        assert_eq!(endless.delay(u32::MAX, 1.0), 86_400);
         for (attempt, least, most) in
             [(1, 9, 11), (5, 144, 176), (10, 3240, 3960), (u32::MAX, 3240, 3960)]
         {
@@ -137,12 +137,12 @@ mod tests {
     fn settings_out_of_range_are_refused() {
         let default = Schedule::default();
         assert_eq!(Schedule::new(10, 3_600, 100, 324_000), Ok(default));
-        assert!(Schedule::new(43_200, 43_200, 1, 1_209_600).is_ok());
+        assert!(Schedule::new(86_400, 86_400, 1, 1_209_600).is_ok());
         for (values, name) in [
             ((0, 3_600, 100, 324_000), "RETRY_FIRST_SECONDS"),
-            ((43_201, 43_201, 100, 324_000), "RETRY_FIRST_SECONDS"),
+            ((86_401, 86_401, 100, 324_000), "RETRY_FIRST_SECONDS"),
             ((60, 10, 100, 324_000), "RETRY_LONGEST_SECONDS"),
-            ((10, 43_201, 100, 324_000), "RETRY_LONGEST_SECONDS"),
+            ((10, 86_401, 100, 324_000), "RETRY_LONGEST_SECONDS"),
             ((10, 3_600, 0, 324_000), "MAX_RETRIES"),
             ((10, 3_600, 101, 324_000), "MAX_RETRIES"),
             ((10, 3_600, 100, 0), "GIVE_UP_AFTER_SECONDS"),
@@ -187,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_more_time_gets_it_up_to_twelve_hours() {
+    fn what_asks_for_more_time_gets_it_up_to_a_day() {
         let next = |no_sooner_than, attempt| {
             Schedule::default().next(again(no_sooner_than), attempt, 0, 0.5)
         };
         assert_eq!(next(120, 1), Step::Retry(120));
-        assert_eq!(next(43_200, 1), Step::Retry(43_200));
-        assert_eq!(next(u64::MAX, 1), Step::Retry(43_200));
+        assert_eq!(next(86_400, 1), Step::Retry(86_400));
+        assert_eq!(next(u64::MAX, 1), Step::Retry(86_400));
         // It asks to wait at least that long; a longer delay of our own stays.
         assert_eq!(next(1, 10), Step::Retry(3_600));
     }
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(schedule.next(again(0), 101, 0, 0.5), Step::Bury);
         assert_eq!(schedule.next(again(0), 50, 90 * 3_600 - 3_600, 0.5), Step::Retry(3_600));
         assert_eq!(schedule.next(again(0), 50, 90 * 3_600 - 3_599, 0.5), Step::Bury);
-        assert_eq!(schedule.next(again(43_200), 1, 80 * 3_600, 0.5), Step::Bury);
+        assert_eq!(schedule.next(again(86_400), 1, 80 * 3_600, 0.5), Step::Bury);
         assert_eq!(schedule.next(Try::Never, 1, 0, 0.5), Step::Bury);
         assert_eq!(schedule.next(Try::Done, u32::MAX, u64::MAX, 0.5), Step::Acknowledge);
     }

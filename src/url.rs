@@ -43,6 +43,11 @@ pub fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
     if scheme.is_empty() || host.is_empty() { None } else { Some((scheme, host)) }
 }
 
+/// Whether a URL is reached from the machine itself only.
+pub fn is_local(url: &str) -> bool {
+    scheme_and_host(url).is_some_and(|(_, host)| is_loopback(host))
+}
+
 /// Whether a host's name or address means the machine itself.
 pub fn is_loopback(host: &str) -> bool {
     let is_loopback = |address: Ipv4Addr| address.is_loopback();

@@ -1,9 +1,12 @@
 //! Every code: its outcome and status are settled, and its message helps the person who reads it.
 
-use buildgate::delivery::decision::{EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
+use buildgate::delivery::decision::{
+    DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored,
+};
 use buildgate::delivery::rejection::Rejection;
 use buildgate::delivery::verdict::{Known, Outcome, Queued, Verdict};
-use buildgate::policy::Trigger;
+use buildgate::policy::{BuildWhen, Trigger};
+use buildgate::repository::GitHubUrl;
 use buildgate::signature::github::SecretUsed;
 use serde_json::Value;
 
@@ -25,7 +28,12 @@ fn answer(verdict: &Verdict, known: &Known) -> Value {
 }
 
 fn pong(faults: &[HookFault]) -> Verdict {
-    Verdict::Pong(HookCheck { owner: HookOwner::Repository, faults: faults.to_vec() })
+    let faults = faults.to_vec();
+    Verdict::Pong(HookCheck { owner: HookOwner::Repository, faults, part: None })
+}
+
+fn partial_pong(part: DeploymentPart) -> Verdict {
+    Verdict::Pong(HookCheck { owner: HookOwner::Repository, faults: vec![], part: Some(part) })
 }
 
 /// A verdict, its event and trigger, its codes, and what its message says.
@@ -131,6 +139,77 @@ fn table() -> Vec<Row> {
             vec!["migrate", "task deploy"],
         ),
         (
+            ignored(Ignored::DeploymentFromFork { event: "pull_request".into() }),
+            "deployment",
+            deployment,
+            (200, Ign, "deployment-from-fork"),
+            vec![
+                "pull_request",
+                "of a fork",
+                "never built",
+                "deploy it from a branch of octocat/Hello-World",
+            ],
+        ),
+        (
+            ignored(Ignored::DeploymentFromPullRequest { environment: "preview".into() }),
+            "deployment",
+            deployment,
+            (200, Ign, "deployment-from-pull-request"),
+            vec![
+                "preview",
+                "pull request",
+                "`environments`",
+                "together with every other environment",
+            ],
+        ),
+        (
+            ignored(Ignored::DeploymentNotStarted {
+                environment: "production".into(),
+                when: BuildWhen::InProgress,
+                of_a_job: true,
+            }),
+            "deployment",
+            deployment,
+            (200, Ign, "deployment-not-started"),
+            vec![
+                "not built yet",
+                "approval",
+                "when its status is in_progress",
+                "\"Deployment statuses\"",
+            ],
+        ),
+        (
+            ignored(Ignored::DeploymentNotStarted {
+                environment: "production".into(),
+                when: BuildWhen::Success,
+                of_a_job: false,
+            }),
+            "deployment",
+            deployment,
+            (200, Ign, "deployment-not-started"),
+            vec!["`build_when` success", "when its status is success"],
+        ),
+        (
+            ignored(Ignored::DeploymentStatusNotUsed {
+                state: "queued".into(),
+                when: BuildWhen::InProgress,
+            }),
+            "deployment_status",
+            deployment,
+            (200, Ign, "deployment-status-not-used"),
+            vec!["status queued", "built when its status is in_progress"],
+        ),
+        (
+            ignored(Ignored::DeploymentStatusNotUsed {
+                state: "success".into(),
+                when: BuildWhen::Created,
+            }),
+            "deployment_status",
+            deployment,
+            (200, Ign, "deployment-status-not-used"),
+            vec!["status success", "built when it is created"],
+        ),
+        (
             ignored(Ignored::EnvironmentNotEnabled {
                 environment: "staging".into(),
                 enabled: Some(vec!["production".into(), "qa".into()]),
@@ -189,7 +268,29 @@ fn table() -> Vec<Row> {
             "ping",
             deployment,
             (200, Pong, "pong"),
-            vec!["signature is good", "sends deployment events"],
+            vec!["signature is good", "sends the events that it needs"],
+        ),
+        (
+            partial_pong(DeploymentPart::ThroughTheApi),
+            "ping",
+            deployment,
+            (200, Pong, "pong"),
+            vec![
+                "sends no deployment_status events",
+                "only deployments that were made through the API will be built",
+                "tick \"Deployment statuses\" in the repository's Settings",
+            ],
+        ),
+        (
+            partial_pong(DeploymentPart::OfJobs),
+            "ping",
+            deployment,
+            (200, Pong, "pong"),
+            vec![
+                "sends no deployment events",
+                "only deployments that GitHub Actions jobs made will be built",
+                "tick \"Deployments\"",
+            ],
         ),
         (pong(&[]), "ping", commit, (200, Pong, "pong"), vec!["sends push events"]),
         (
@@ -200,14 +301,18 @@ fn table() -> Vec<Row> {
             vec!["no event of this webhook will be built"],
         ),
         (
-            pong(&[HookFault::EventNotSent("deployment")]),
+            pong(&[HookFault::EventNotSent(&["deployment", "deployment_status"])]),
             "ping",
             deployment,
             (200, Pong, "hook-misconfigured"),
-            vec!["trigger `deployment`", "tick \"Deployments\"", "Settings > Webhooks"],
+            vec![
+                "trigger `deployment`",
+                "tick \"Deployments\" and \"Deployment statuses\"",
+                "Settings > Webhooks",
+            ],
         ),
         (
-            pong(&[HookFault::EventNotSent("push")]),
+            pong(&[HookFault::EventNotSent(&["push"])]),
             "ping",
             commit,
             (200, Pong, "hook-misconfigured"),
@@ -256,7 +361,7 @@ fn table() -> Vec<Row> {
             vec!["does not match", "Settings > Webhooks > Edit > Secret"],
         ),
         (
-            rejected(Rejection::RepositoryMismatch { route: "octocat/Old-Name".parse().unwrap() }),
+            rejected(Rejection::OtherRepository { route: "octocat/Old-Name".parse().unwrap() }),
             "push",
             None,
             (403, Rej, "repository-mismatch"),
@@ -266,12 +371,32 @@ fn table() -> Vec<Row> {
             ],
         ),
         (
+            rejected(Rejection::OtherRepositoryId { id: 2, expected: 1 }),
+            "push",
+            deployment,
+            (403, Rej, "repository-mismatch"),
+            vec!["whose id is 1", "whose id is 2", "registered anew"],
+        ),
+        (
+            rejected(Rejection::OtherCloneUrl {
+                expected: "https://github.com/octocat/Hello-World.git".into(),
+                github: GitHubUrl::parse(None).unwrap(),
+            }),
+            "push",
+            None,
+            (403, Rej, "repository-mismatch"),
+            vec![
+                "serves the repositories of https://github.com",
+                "https://github.com/octocat/Hello-World.git",
+            ],
+        ),
+        (
             rejected(Rejection::RepositoryNotLinked),
             "push",
             None,
             (404, Rej, "repository-not-linked"),
             vec![
-                "`npx wrangler kv key put --remote --binding REPO_TRIGGERS octocat/Hello-World deployment`",
+                "`npx wrangler kv key put --remote --binding REPO_TRIGGERS octocat/hello-world deployment`",
                 "60 seconds",
             ],
         ),
@@ -289,6 +414,14 @@ fn table() -> Vec<Row> {
             (405, Rej, "method-not-allowed"),
             vec!["POST"],
         ),
+        (
+            rejected(Rejection::BodyTooSlow),
+            "push",
+            None,
+            (408, Rej, "body-too-slow"),
+            vec!["8 seconds", "Redeliver"],
+        ),
+        (rejected(Rejection::Busy), "push", None, (503, Rej, "busy"), vec!["room", "redeliver"]),
         (
             rejected(Rejection::PayloadTooLarge),
             "push",
@@ -311,7 +444,7 @@ fn table() -> Vec<Row> {
             vec!["no Content-Type", "application/json"],
         ),
         (
-            rejected(Rejection::NotConfigured),
+            rejected(Rejection::NotConfigured { detail: "WEBHOOK_SECRET is unset" }),
             "push",
             None,
             (500, Rej, "not-configured"),
@@ -330,6 +463,21 @@ fn table() -> Vec<Row> {
                 "`comit` is not a trigger",
                 "`commit`, `deployment`, `manual`",
                 "60 seconds",
+            ],
+        ),
+        (
+            rejected(Rejection::PolicyKeyHasCapitals {
+                key: "octocat/Hello-World".into(),
+                policy: r#"{"trigger":"commit"}"#.into(),
+            }),
+            "push",
+            None,
+            (500, Rej, "invalid-policy"),
+            vec![
+                "octocat/Hello-World is not used: keys are in lower case",
+                r#"`npx wrangler kv key put --remote --binding REPO_TRIGGERS octocat/hello-world '{"trigger":"commit"}'`"#,
+                "`npx wrangler kv key delete --remote --binding REPO_TRIGGERS octocat/Hello-World`",
+                "redeliver",
             ],
         ),
         (
@@ -433,7 +581,7 @@ fn what_went_wrong_inside_is_for_the_log_only() {
             Rejection::QueueUnavailable { detail: "Queue is overloaded".into() },
             "Queue is overloaded",
         ),
-        (Rejection::NotConfigured, "WEBHOOK_SECRET is unset"),
+        (Rejection::NotConfigured { detail: "WEBHOOK_SECRET is unset" }, "WEBHOOK_SECRET is unset"),
     ] {
         let verdict = Verdict::Rejected(rejection);
         assert!(verdict.detail().unwrap().contains(detail));
@@ -447,7 +595,7 @@ fn the_local_gate_links_in_the_local_simulator() {
     let known = Known { gate: "http://127.0.0.1:8787".into(), ..verified("push", None) };
     let answer = answer(&Verdict::Rejected(Rejection::RepositoryNotLinked), &known).to_string();
     assert!(answer.contains(
-        "npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/Hello-World deployment"
+        "npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/hello-world deployment"
     ));
 }
 
@@ -457,7 +605,8 @@ fn an_organization_or_app_is_sent_to_its_own_settings() {
         (HookOwner::Organization, "the organization's Settings > Webhooks"),
         (HookOwner::App, "the app's settings"),
     ] {
-        let verdict = Verdict::Pong(HookCheck { owner, faults: vec![HookFault::NothingSent] });
+        let faults = vec![HookFault::NothingSent];
+        let verdict = Verdict::Pong(HookCheck { owner, faults, part: None });
         let known = Known { repository: None, ..verified("ping", None) };
         let answer = answer(&verdict, &known);
         assert_eq!(answer["code"], "hook-misconfigured");

@@ -5,11 +5,12 @@
 mod fixtures;
 
 use buildgate::delivery::decision::{
-    Decision, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
+    Decision, DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
 };
 use buildgate::delivery::event::Event;
 use buildgate::message::build_request::{LARGEST_MESSAGE, QueuedRequest};
-use buildgate::policy::{Policy, Trigger};
+use buildgate::policy::{BuildWhen, Policy, Trigger};
+use buildgate::time::Moment;
 use serde_json::{Value, json};
 
 use fixtures::payload as fixture;
@@ -56,7 +57,14 @@ fn ignores(event: &str, payload: &Value, policy: &str) -> Ignored {
 }
 
 const PUSHES: [&str; 5] = ["push", "push.forced", "push.other-branch", "push.tag", "push.deleted"];
-const DEPLOYMENTS: [&str; 8] = [
+const DEPLOYMENTS: [&str; 15] = [
+    "deployment.job",
+    "deployment.fork",
+    "deployment.pull-request",
+    "deployment_status.job-waiting",
+    "deployment_status.job-in-progress",
+    "deployment_status.job-success",
+    "deployment_status.success",
     "deployment.created",
     "deployment.no-action",
     "deployment.payload-object",
@@ -96,7 +104,7 @@ fn manual_builds_nothing() {
     }
     for deployment in DEPLOYMENTS {
         assert_eq!(
-            ignores("deployment", &fixture(deployment), "manual"),
+            ignores(fixtures::event_of(deployment), &fixture(deployment), "manual"),
             Ignored::TriggerIsManual,
             "{deployment}"
         );
@@ -130,7 +138,7 @@ fn a_commit_mode_repository_ignores_every_deployment() {
     for deployment in DEPLOYMENTS {
         for policy in ["commit", r#"{"trigger":"commit","environments":["production"]}"#] {
             assert_eq!(
-                ignores("deployment", &fixture(deployment), policy),
+                ignores(fixtures::event_of(deployment), &fixture(deployment), policy),
                 Ignored::TriggerIsCommit,
                 "{deployment}"
             );
@@ -154,8 +162,13 @@ fn commit_builds_pushes_to_enabled_branches() {
     let release = fixture("push.other-branch");
 
     // Without a list, the default branch counts, whatever its name is.
-    assert!(builds("push", &push, "commit").starts_with("push:1296269:refs/heads/main:"));
-    assert!(builds("push", &forced, " commit\n").starts_with("push:1296269:refs/heads/main:"));
+    assert!(
+        builds("push", &push, "commit").starts_with("push:octocat/hello-world:refs/heads/main:")
+    );
+    assert!(
+        builds("push", &forced, " commit\n")
+            .starts_with("push:octocat/hello-world:refs/heads/main:")
+    );
     assert_eq!(ignores("push", &release, "commit"), not_default("release/1.4", "main"));
     let renamed = changed("push", &[("/repository/default_branch", json!("trunk"))]);
     assert_eq!(ignores("push", &renamed, "commit"), not_default("main", "trunk"));
@@ -210,12 +223,12 @@ fn commit_ignores_what_is_no_commit_on_a_branch() {
 #[test]
 fn deployment_builds_created_deployments_with_the_task_deploy() {
     for (deployment, id) in [
-        ("deployment.created", "deployment:1296269:145988746"),
-        ("deployment.no-action", "deployment:1296269:145988867"),
-        ("deployment.payload-object", "deployment:1296269:145988834"),
-        ("deployment.payload-string", "deployment:1296269:145988845"),
-        ("deployment.payload-null", "deployment:1296269:145988856"),
-        ("deployment.staging", "deployment:1296269:145988801"),
+        ("deployment.created", "deployment:octocat/hello-world:145988746"),
+        ("deployment.no-action", "deployment:octocat/hello-world:145988867"),
+        ("deployment.payload-object", "deployment:octocat/hello-world:145988834"),
+        ("deployment.payload-string", "deployment:octocat/hello-world:145988845"),
+        ("deployment.payload-null", "deployment:octocat/hello-world:145988856"),
+        ("deployment.staging", "deployment:octocat/hello-world:145988801"),
     ] {
         assert_eq!(builds("deployment", &fixture(deployment), "deployment"), id);
     }
@@ -290,10 +303,11 @@ fn a_deployment_asks_for_exactly_its_own_commit() {
         judge("deployment", &fixture("deployment.created"), "deployment").unwrap(),
         json!({
             "version": 1,
-            "id": "deployment:1296269:145988746",
+            "id": "deployment:octocat/hello-world:145988746",
             "trigger": "deployment",
             "delivery": DELIVERY,
             "received_at": "2026-11-22T20:12:00Z",
+            "occurred_at": "2026-11-22T20:11:58Z",
             "repository": {
                 "id": 1296269,
                 "full_name": "octocat/Hello-World",
@@ -318,9 +332,12 @@ fn a_deployment_asks_for_exactly_its_own_commit() {
 #[test]
 fn a_push_asks_for_the_commit_that_it_left_behind() {
     let push = fixture("push.other-branch");
-    let (before, after) = (push["before"].as_str().unwrap(), push["after"].as_str().unwrap());
+    let after = push["after"].as_str().unwrap();
+    let pushed_at = push["repository"]["pushed_at"].as_u64().unwrap();
     let request = judge("push", &push, r#"{"trigger":"commit","branches":["release/*"]}"#).unwrap();
-    assert_eq!(request["id"], format!("push:1296269:refs/heads/release/1.4:{before}:{after}"));
+    let id = format!("push:octocat/hello-world:refs/heads/release/1.4:{after}:{pushed_at}");
+    assert_eq!(request["id"], id);
+    assert_eq!(request["occurred_at"], Moment::from_seconds(pushed_at).unwrap().rfc3339());
     assert_eq!(request["trigger"], "commit");
     assert_eq!(request["commit"], json!({"sha": after, "ref": "release/1.4"}));
     assert_eq!(request.get("deployment"), None);
@@ -376,8 +393,8 @@ fn a_build_request_always_fits_in_a_queue_message() {
         assert_eq!(request["deployment"]["payload_omitted"], omitted);
     }
 
-    // Not even the worst texts of every field, six bytes a character once escaped, are too much.
-    let worst = json!("\u{1}".repeat(1024));
+    // Not even the worst texts of every field, two and six bytes a character once escaped, are too much.
+    let worst = json!("\"".repeat(1024));
     let event = changed(
         "deployment.created",
         &[
@@ -403,8 +420,200 @@ fn the_same_event_has_the_same_id_under_whichever_delivery() {
     let first = build.request(DELIVERY, 0);
     let again = build.request("00000000-0000-4000-8000-000000000000", RECEIVED_AT);
     assert_eq!(first.id, again.id);
-    let renamed = changed("deployment.created", &[("/repository/full_name", json!("octocat/Hi"))]);
-    assert_eq!(builds("deployment", &renamed, "deployment"), first.id);
+    let spelt =
+        changed("deployment.created", &[("/repository/full_name", json!("OctoCat/hello-World"))]);
+    assert_eq!(builds("deployment", &spelt, "deployment"), first.id);
+}
+
+#[test]
+fn no_repository_can_make_an_id_of_anothers() {
+    for (event, name, policy) in
+        [("deployment", "deployment.created", "deployment"), ("push", "push", "commit")]
+    {
+        let others = builds(event, &fixture(name), policy);
+        let forged = changed(name, &[("/repository/full_name", json!("attacker/app"))]);
+        let forged = builds(event, &forged, policy);
+        assert_ne!(forged, others);
+        assert!(forged.starts_with(&format!("{event}:attacker/app:")), "{forged}");
+    }
+}
+
+#[test]
+fn a_branch_that_goes_there_and_back_and_there_again_is_built_three_times() {
+    let push = |after: char, pushed_at: u64| {
+        let after = json!(after.to_string().repeat(40));
+        let changes = [("/after", after), ("/repository/pushed_at", json!(pushed_at))];
+        builds("push", &changed("push", &changes), "commit")
+    };
+    let ids = [push('b', 1_795_378_310), push('a', 1_795_378_311), push('b', 1_795_378_312)];
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
+    // GitHub gives the time as a number with a push; where another server gives a text or none, that is no reason
+    // not to build.
+    for (pushed_at, seconds, occurred_at) in [
+        (json!("2026-11-22T20:11:50Z"), "1795378310", json!("2026-11-22T20:11:50Z")),
+        (json!(null), "0", json!(null)),
+    ] {
+        let event = changed("push", &[("/repository/pushed_at", pushed_at)]);
+        let request = judge("push", &event, "commit").unwrap();
+        assert!(request["id"].as_str().unwrap().ends_with(&format!(":{seconds}")), "{request}");
+        assert_eq!(request["occurred_at"], occurred_at);
+    }
+}
+
+/// When a deployment of the events `deployment` and `deployment_status` is built, by who made it and what the policy
+/// says: whether each event builds.
+#[test]
+fn a_deployment_is_built_once_it_has_begun() {
+    const CREATED: [bool; 4] = [true, false, false, false];
+    const IN_PROGRESS: [bool; 4] = [false, false, true, false];
+    const SUCCESS: [bool; 4] = [false, false, false, true];
+    let with_run = |run: &Value, state: Option<&str>| {
+        let name = if state.is_some() { "deployment_status.success" } else { "deployment.created" };
+        let mut changes = vec![("/workflow_run", run.clone())];
+        changes.extend(state.map(|state| ("/deployment_status/state", json!(state))));
+        (fixtures::event_of(name), changed(name, &changes))
+    };
+    let of_a_job = fixture("deployment.job")["workflow_run"].clone();
+    let of_itself = Value::Null;
+    for (run, build_when, expected, waits_for) in [
+        (&of_itself, None, CREATED, BuildWhen::Created),
+        (&of_a_job, None, IN_PROGRESS, BuildWhen::InProgress),
+        (&of_itself, Some("created"), CREATED, BuildWhen::Created),
+        (&of_a_job, Some("created"), CREATED, BuildWhen::Created),
+        (&of_itself, Some("in_progress"), IN_PROGRESS, BuildWhen::InProgress),
+        (&of_a_job, Some("in_progress"), IN_PROGRESS, BuildWhen::InProgress),
+        (&of_itself, Some("success"), SUCCESS, BuildWhen::Success),
+        (&of_a_job, Some("success"), SUCCESS, BuildWhen::Success),
+    ] {
+        let policy = match build_when {
+            None => "deployment".to_owned(),
+            Some(when) => json!({"trigger": "deployment", "build_when": when}).to_string(),
+        };
+        let states = [None, Some("waiting"), Some("in_progress"), Some("success")];
+        for (state, is_built) in states.into_iter().zip(expected) {
+            let (event, payload) = with_run(run, state);
+            let judged = judge(event, &payload, &policy);
+            if is_built {
+                // By whichever event, it is the same build.
+                assert_eq!(judged.unwrap()["id"], "deployment:octocat/hello-world:145988746");
+                continue;
+            }
+            let ignored = match state {
+                None => Ignored::DeploymentNotStarted {
+                    environment: "production".into(),
+                    when: waits_for,
+                    of_a_job: build_when.is_none(),
+                },
+                Some(state) => {
+                    Ignored::DeploymentStatusNotUsed { state: state.into(), when: waits_for }
+                }
+            };
+            assert_eq!(judged, Err(ignored), "{state:?} under {policy}");
+        }
+        for state in ["queued", "pending", "failure", "error", "inactive", "created", "new-one"] {
+            let (event, payload) = with_run(run, Some(state));
+            assert!(judge(event, &payload, &policy).is_err(), "{state} under {policy}");
+        }
+    }
+}
+
+#[test]
+fn a_forks_deployment_is_never_built() {
+    let own = 1_296_269;
+    let listed = r#"{"trigger":"deployment","environments":["production"],"build_when":"created"}"#;
+    let judge = |event: Value, head_repository: Value| {
+        let changes = [
+            ("/workflow_run/event", event.clone()),
+            ("/workflow_run/head_repository", head_repository),
+        ];
+        judge("deployment", &changed("deployment.job", &changes), listed)
+    };
+    let own_events = [
+        "push",
+        "schedule",
+        "workflow_dispatch",
+        "repository_dispatch",
+        "release",
+        "create",
+        "merge_group",
+        "dynamic",
+    ];
+    let others =
+        ["pull_request", "pull_request_target", "issue_comment", "workflow_run", "", "new"];
+    for event in own_events.iter().chain(&others) {
+        let fork = || Ignored::DeploymentFromFork { event: (*event).into() };
+        let head = |id: Value| judge(json!(event), json!({"id": id}));
+        assert_eq!(head(json!(7)), Err(fork()), "{event}");
+        assert!(head(json!(own)).is_ok(), "{event}");
+        for unknown in [Value::Null, json!({"id": null}), json!({})] {
+            let judged = judge(json!(event), unknown);
+            match own_events.contains(event) {
+                true => assert!(judged.is_ok(), "{event}"),
+                false => assert_eq!(judged, Err(fork()), "{event}"),
+            }
+        }
+    }
+    assert!(judge(Value::Null, Value::Null).is_err());
+    let fork = fixture("deployment.fork");
+    for policy in ["deployment", listed] {
+        assert_eq!(
+            ignores("deployment", &fork, policy),
+            Ignored::DeploymentFromFork { event: "pull_request".into() }
+        );
+    }
+}
+
+#[test]
+fn a_pull_requests_deployment_is_built_where_its_environment_is_listed() {
+    let pull_request = fixture("deployment.pull-request");
+    let from = Ignored::DeploymentFromPullRequest { environment: "preview".into() };
+    for policy in ["deployment", r#"{"trigger":"deployment","build_when":"created"}"#] {
+        assert_eq!(ignores("deployment", &pull_request, policy), from);
+    }
+    let target = changed(
+        "deployment.pull-request",
+        &[("/workflow_run/event", json!("pull_request_target"))],
+    );
+    assert_eq!(ignores("deployment", &target, "deployment"), from);
+    let listing = |environment: &str| {
+        json!({"trigger": "deployment", "environments": [environment], "build_when": "created"})
+            .to_string()
+    };
+    assert!(judge("deployment", &pull_request, &listing("preview")).is_ok());
+    assert_eq!(
+        ignores("deployment", &pull_request, &listing("production")),
+        Ignored::EnvironmentNotEnabled {
+            environment: "preview".into(),
+            enabled: Some(vec!["production".into()])
+        }
+    );
+}
+
+#[test]
+fn a_deployment_is_looked_at_in_the_order_of_the_answers() {
+    // Everything is wrong with it; what is wrong first is put right, step by step.
+    let mut payload = changed(
+        "deployment.fork",
+        &[
+            ("/action", json!("edited")),
+            ("/deployment/task", json!("migrate")),
+            ("/deployment/environment", json!("staging")),
+            ("/deployment/ref", json!("topic")),
+        ],
+    );
+    let policy = r#"{"trigger":"deployment","environments":["production"],"branches":["main"]}"#;
+    for (code, pointer, right) in [
+        ("action-not-used", "/action", json!("created")),
+        ("task-not-deploy", "/deployment/task", json!("deploy")),
+        ("deployment-from-fork", "/workflow_run/head_repository/id", json!(1_296_269)),
+        ("environment-not-enabled", "/deployment/environment", json!("production")),
+        ("branch-not-enabled", "/deployment/ref", json!("main")),
+        ("deployment-not-started", "/workflow_run", Value::Null),
+    ] {
+        assert_eq!(ignores("deployment", &payload, policy).code(), code);
+        *payload.pointer_mut(pointer).unwrap() = right;
+    }
+    assert!(judge("deployment", &payload, policy).is_ok());
 }
 
 #[test]
@@ -416,18 +625,22 @@ fn a_ping_tells_whether_the_webhook_can_work() {
             other => panic!("{other:?}"),
         }
     };
-    let repository =
-        |faults: &[HookFault]| HookCheck { owner: HookOwner::Repository, faults: faults.to_vec() };
+    let repository = |faults: &[HookFault]| HookCheck {
+        owner: HookOwner::Repository,
+        faults: faults.to_vec(),
+        part: None,
+    };
     let (commit, deployment, manual) =
         (Some(Trigger::Commit), Some(Trigger::Deployment), Some(Trigger::Manual));
-    let no_deployment = HookFault::EventNotSent("deployment");
-    let no_push = HookFault::EventNotSent("push");
+    let no_deployment = HookFault::EventNotSent(&["deployment", "deployment_status"]);
+    let no_push = HookFault::EventNotSent(&["push"]);
 
     for trigger in [commit, deployment, manual] {
         assert_eq!(check("ping", &[], trigger), repository(&[]));
         let all = [("/hook/events", json!(["*"]))];
         assert_eq!(check("ping", &all, trigger), repository(&[]));
-        assert_eq!(check("ping.inactive", &[], trigger), repository(&[HookFault::NotActive]));
+        let all = [("/hook/events", json!(["*"])), ("/hook/active", json!(false))];
+        assert_eq!(check("ping", &all, trigger), repository(&[HookFault::NotActive]));
     }
     assert_eq!(
         check("ping.lacks-deployment", &[], deployment),
@@ -437,7 +650,10 @@ fn a_ping_tells_whether_the_webhook_can_work() {
     assert_eq!(check("ping.lacks-deployment", &[], manual), repository(&[]));
     let deployment_only = [("/hook/events", json!(["deployment", "status"]))];
     assert_eq!(check("ping", &deployment_only, commit), repository(&[no_push]));
-    assert_eq!(check("ping", &deployment_only, deployment), repository(&[]));
+    let only = |part| HookCheck { part: Some(part), ..repository(&[]) };
+    assert_eq!(check("ping", &deployment_only, deployment), only(DeploymentPart::ThroughTheApi));
+    let status_only = [("/hook/events", json!(["deployment_status"]))];
+    assert_eq!(check("ping", &status_only, deployment), only(DeploymentPart::OfJobs));
     let both = [("/hook/active", json!(false))];
     assert_eq!(
         check("ping.lacks-deployment", &both, deployment),
@@ -447,13 +663,36 @@ fn a_ping_tells_whether_the_webhook_can_work() {
     let organization = |faults: &[HookFault]| HookCheck {
         owner: HookOwner::Organization,
         faults: faults.to_vec(),
+        part: None,
     };
     assert_eq!(check("ping.organization", &[], None), organization(&[]));
+    assert_eq!(
+        check("ping.organization", &status_only, None),
+        HookCheck { part: Some(DeploymentPart::OfJobs), ..organization(&[]) }
+    );
     let none = [("/hook/events", json!(["issues"]))];
     assert_eq!(check("ping.organization", &none, None), organization(&[HookFault::NothingSent]));
     let app = [("/hook/type", json!("App")), ("/hook/events", json!(["push"]))];
     assert_eq!(
         check("ping.organization", &app, None),
-        HookCheck { owner: HookOwner::App, faults: vec![] }
+        HookCheck { owner: HookOwner::App, faults: vec![], part: None }
     );
+}
+
+#[test]
+fn a_ping_is_held_against_what_the_policy_waits_for() {
+    for (build_when, events, expected) in [
+        ("created", json!(["deployment"]), Ok(())),
+        ("created", json!(["deployment_status"]), Err(&["deployment"][..])),
+        ("in_progress", json!(["deployment_status"]), Ok(())),
+        ("in_progress", json!(["deployment"]), Err(&["deployment_status"][..])),
+        ("success", json!(["deployment", "push"]), Err(&["deployment_status"][..])),
+    ] {
+        let policy = json!({"trigger": "deployment", "build_when": build_when}).to_string();
+        let policy = Policy::parse(&policy).unwrap();
+        let ping = parse("ping", &changed("ping", &[("/hook/events", events)]));
+        let Decision::Pong(check) = decide(&ping, Some(&policy)) else { panic!("a pong") };
+        let faults = expected.err().map(|needed| vec![HookFault::EventNotSent(needed)]);
+        assert_eq!((check.faults, check.part), (faults.unwrap_or_default(), None), "{build_when}");
+    }
 }

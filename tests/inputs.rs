@@ -14,7 +14,7 @@ use buildgate::json::cursor::Cursor;
 use buildgate::json::fields::{Fields, Want};
 use buildgate::memory::Remembered;
 use buildgate::message::build_request::QueuedRequest;
-use buildgate::policy::lookup::{NoPolicy, choose, keys, memory};
+use buildgate::policy::lookup::memory;
 use buildgate::policy::{InvalidPolicy, Policy, Trigger};
 use buildgate::repository::RepositoryName;
 use proptest::prelude::*;
@@ -46,12 +46,31 @@ fn a_malformed_payload_names_the_field() {
     for (event, payload, parts) in [
         ("push", fixture("push.malformed"), ["`after`", "null"]),
         ("push", with("push", "/after", json!("f95f852")), ["`after`", "40 or 64"]),
-        ("push", with("push", "/before", json!(7)), ["`before`", "the number 7"]),
         ("push", with("push", "/deleted", json!("no")), ["`deleted`", "boolean"]),
         (
             "push",
             with("push", "/ref", json!("x".repeat(1025))),
             ["`ref`", "longer than 1024 bytes"],
+        ),
+        (
+            "push",
+            with("push", "/repository/pushed_at", json!("yesterday")),
+            ["`repository.pushed_at`", "expected a time"],
+        ),
+        (
+            "deployment",
+            with("deployment.created", "/deployment/created_at", json!(true)),
+            ["`deployment.created_at`", "expected a time"],
+        ),
+        (
+            "deployment_status",
+            without("deployment_status.success", "", "deployment_status"),
+            ["missing field", "`deployment_status`"],
+        ),
+        (
+            "deployment_status",
+            with("deployment_status.success", "/workflow_run", json!([])),
+            ["`workflow_run`", "JSON object"],
         ),
         (
             "push",
@@ -116,6 +135,106 @@ fn a_payload_is_one_json_object() {
         fixture("push")["repository"]
     ]);
     assert!(problem("push", fields).contains("JSON object"));
+}
+
+/// What git and GitHub cannot have would command a terminal, or be taken for an option by a command that it is given
+/// to.
+#[test]
+fn no_name_commands_a_terminal_or_is_taken_for_an_option() {
+    let fields = [
+        ("push", "/ref"),
+        ("push", "/repository/default_branch"),
+        ("deployment.created", "/deployment/ref"),
+        ("deployment.created", "/deployment/environment"),
+        ("deployment.created", "/deployment/creator/login"),
+        ("deployment.created", "/deployment/task"),
+        ("deployment.created", "/action"),
+        ("deployment_status.success", "/deployment_status/state"),
+        ("deployment.job", "/workflow_run/event"),
+    ];
+    let problem_of = |name: &str, pointer: &str, value: &str| {
+        let mut payload = fixture(name);
+        *payload.pointer_mut(pointer).unwrap() = json!(value);
+        match Event::parse(fixtures::event_of(name), payload.to_string().as_bytes()) {
+            Err(Rejection::MalformedPayload { problem }) => Some(problem),
+            _ => None,
+        }
+    };
+    for (name, pointer) in fields {
+        let field = pointer.trim_start_matches('/').replace('/', ".");
+        for control in ['\0', '\n', '\r', '\t', '\u{1b}', '\u{7f}', '\u{9b}'] {
+            let problem = problem_of(name, pointer, &format!("a{control}b"));
+            let problem = problem.unwrap_or_else(|| panic!("{pointer} took {control:?}"));
+            assert!(problem.contains(&format!("`{field}`: holds a control")), "{problem}");
+        }
+    }
+    for (name, pointer) in &fields[..5] {
+        assert!(problem_of(name, pointer, "-upload-pack=x").is_some(), "{pointer}");
+    }
+    let refs = [("push", "/ref"), ("deployment.created", "/deployment/ref")];
+    for (name, pointer) in refs {
+        for bad in [
+            "",
+            "@",
+            "a b",
+            "a..b",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[b",
+            "a\\b",
+            "a//b",
+            "/a",
+            "a/",
+            "a.",
+            "a/.b",
+            "a.lock",
+            "a@{b",
+            "refs/heads/-a",
+            "refs/tags/-a",
+        ] {
+            assert!(problem_of(name, pointer, bad).is_some(), "{pointer} took {bad}");
+        }
+        for good in
+            ["main", "refs/heads/größe/1.4-x", "refs/tags/v1+2", "release/-1", "a@b", "HEAD"]
+        {
+            assert_eq!(problem_of(name, pointer, good), None, "{good}");
+        }
+    }
+    let sha = "f95f852bd8fca8fcc58a9a2d6c842781e32a215e";
+    assert_eq!(problem_of("deployment.created", "/deployment/ref", sha), None);
+    for good in ["production", "preview/pr-7", "Größe (EU)", "github-pages"] {
+        assert_eq!(
+            problem_of("deployment.created", "/deployment/environment", good),
+            None,
+            "{good}"
+        );
+    }
+    let bot = "github-actions[bot]";
+    assert_eq!(problem_of("deployment.created", "/deployment/creator/login", bot), None);
+}
+
+#[test]
+fn what_is_signed_of_one_event_is_not_taken_for_another() {
+    // A status that came long after the deployment does not create it anew.
+    for name in ["deployment_status.success", "deployment_status.job-in-progress"] {
+        assert!(problem("deployment", fixture(name)).contains("`deployment_status`"));
+    }
+    let lacks = |event: &str, name: &str, field: &str| {
+        assert!(problem(event, fixture(name)).contains(field), "{name} as {event}");
+    };
+    lacks("deployment_status", "deployment.created", "`deployment_status`");
+    for deployment in ["deployment.created", "deployment_status.success"] {
+        lacks("push", deployment, "`ref`");
+        lacks("ping", deployment, "`hook`");
+    }
+    for event in ["deployment", "deployment_status"] {
+        lacks(event, "push", "`deployment");
+        lacks(event, "ping", "`deployment");
+        lacks(event, "status", "`deployment");
+    }
 }
 
 #[test]
@@ -183,6 +302,11 @@ fn anything_else_is_invalid_and_says_why() {
             "`branches[1]`: `[b` is not a pattern",
         ),
         ("{\"trigger\":\"commit\",\"trigger\":\"manual\"}", "duplicate field `trigger`"),
+        ("{\"trigger\":\"commit\",\"repository_id\":\"7\"}", "`repository_id`: expected a whole"),
+        (
+            "{\"trigger\":\"deployment\",\"build_when\":\"queued\"}",
+            "`build_when`: `queued` is none of created, in_progress and success",
+        ),
     ] {
         match Policy::parse(value) {
             Err(InvalidPolicy(problem)) => assert!(problem.contains(part), "{value}: {problem}"),
@@ -191,40 +315,6 @@ fn anything_else_is_invalid_and_says_why() {
     }
     let InvalidPolicy(problem) = Policy::parse(&"x".repeat(1_000_000)).unwrap_err();
     assert!(problem.chars().count() < 400, "{problem}");
-}
-
-#[test]
-fn the_most_exact_entry_counts() {
-    let repository = "Octocat/Hello-World".parse().unwrap();
-    let ranked = ["Octocat/Hello-World", "octocat/hello-world", "Octocat/*", "octocat/*"];
-    assert_eq!(keys(&repository), ranked);
-    assert_eq!(
-        keys(&"octocat/Hello-World".parse().unwrap()),
-        ["octocat/Hello-World", "octocat/hello-world", "octocat/*"]
-    );
-    assert_eq!(keys(&"octocat/hello".parse().unwrap()), ["octocat/hello", "octocat/*"]);
-
-    let find = |values: &[(&str, &str)]| {
-        let keys = keys(&repository);
-        let stored = |key: &String| values.iter().find(|(stored, _)| stored == key);
-        let values = keys.iter().map(|key| stored(key).map(|(_, value)| (*value).to_owned()));
-        let values = values.collect();
-        choose(keys, values)
-    };
-    for (i, key) in ranked.iter().enumerate() {
-        let mut values = vec![(*key, "commit")];
-        values.extend(ranked[i + 1..].iter().map(|less_exact| (*less_exact, "manual")));
-        assert_eq!(find(&values).unwrap().trigger, Trigger::Commit, "{key}");
-    }
-    assert_eq!(find(&[]), Err(NoPolicy::NotLinked));
-    // An entry that cannot be read is never passed over for a less exact one.
-    assert_eq!(
-        find(&[("octocat/hello-world", "comit"), ("octocat/*", "commit")]),
-        Err(NoPolicy::Invalid {
-            key: "octocat/hello-world".into(),
-            problem: "`comit` is not a trigger".into()
-        })
-    );
 }
 
 #[test]
@@ -245,7 +335,8 @@ fn only_a_build_request_of_this_version_is_read_back() {
     let policy = Policy::parse("deployment").unwrap();
     let Decision::Build(build) = decide(&event, Some(&policy)) else { panic!("a build") };
     let message = build.request("delivery", 0).into_message().unwrap();
-    assert_eq!(QueuedRequest::from_message(&message).unwrap().id, "deployment:1296269:145988746");
+    let id = "deployment:octocat/hello-world:145988746";
+    assert_eq!(QueuedRequest::from_message(&message).unwrap().id, id);
     let next = message.replace("\"version\":1", "\"version\":2");
     assert_eq!(
         QueuedRequest::from_message(&next).unwrap_err(),

@@ -3,14 +3,16 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use buildgate::policy::{InvalidPolicy, Policy, Trigger};
+use buildgate::delivery::decision::{DeploymentPart, EnoughFor, enough_for};
+use buildgate::policy::command::quoted;
+use buildgate::policy::lookup::{NoPolicy, judge};
+use buildgate::policy::{Policy, Trigger};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::github::{Delivery, Failure, GateAnswer, GitHub, Hook};
 use crate::link::Target;
-use crate::local::say;
-use crate::triggers::quoted;
+use crate::local::{say, say_json};
 
 /// How many of the last deliveries are shown.
 const LAST_DELIVERIES: usize = 5;
@@ -60,17 +62,17 @@ impl Check {
     pub fn run(mut self) -> Result<ExitCode, Box<dyn Error>> {
         let github = self.target.github()?;
         eprintln!("looking the repository and its webhooks up …");
-        self.target.repository = github.repository(&self.target.repository)?.full_name;
+        let repository = github.repository(&self.target.repository)?;
+        self.target.repository = repository.full_name;
         let target = &self.target;
         let hooks = github.hooks(&target.repository)?;
         eprintln!("looking the trigger up with wrangler …");
         let stored = target.triggers.find(&target.repository)?;
 
         let mut findings = Findings::default();
-        let policy = self.check_policy(stored.as_ref(), &mut findings);
-        let trigger = policy.as_ref().map(|policy| policy.trigger);
+        let found = self.check_policy(stored.as_ref(), repository.id, &mut findings);
         // What `link` is told to set: the policy that is there if it is good, or else what mends it.
-        let policy = match (&stored, trigger) {
+        let policy = match (&stored, found.as_ref().map(|policy| policy.trigger)) {
             (Some((_, text)), Some(_)) if findings.are_good() => Some(text.trim()),
             (_, Some(Trigger::Commit)) => Some(Trigger::Commit.as_str()),
             _ => None,
@@ -84,7 +86,7 @@ impl Check {
                 self.link_command(policy),
             ),
             Some(hook) => {
-                self.check_hook(hook, trigger, policy, &mut findings);
+                self.check_hook(hook, found.as_ref(), policy, &mut findings);
                 eprintln!("looking the last deliveries up …");
                 deliveries = self.check_deliveries(&github, hook, policy, &mut findings)?;
             }
@@ -106,6 +108,7 @@ impl Check {
     fn check_policy(
         &self,
         stored: Option<&(String, String)>,
+        id: u64,
         findings: &mut Findings,
     ) -> Option<Policy> {
         let Some((key, text)) = stored else {
@@ -113,11 +116,32 @@ impl Check {
             findings.wrong("trigger", text, self.link_command(None));
             return None;
         };
-        let set = |policy: &str| self.target.triggers.put_command(&self.target.repository, policy);
-        match Policy::parse(text) {
-            Err(InvalidPolicy(problem)) => {
+        let own_key = self.target.repository.as_lower();
+        let set = |policy: &str| self.target.triggers.put_command(own_key, policy);
+        match judge(key.clone(), text) {
+            Err(NoPolicy::NotLinked) => None,
+            Err(NoPolicy::Invalid { problem, .. }) => {
                 let text = format!("what is stored under {key} cannot be used: {problem}");
                 findings.wrong("trigger", text, set("deployment"));
+                None
+            }
+            Err(NoPolicy::Capitals { policy, .. }) => {
+                let triggers = &self.target.triggers;
+                let mend = format!(
+                    "{} && {}",
+                    triggers.put_command(&key.to_ascii_lowercase(), &policy),
+                    triggers.delete_command(key)
+                );
+                let text = format!("{policy} (under {key}) is never used: keys are in lower case");
+                findings.wrong("trigger", text, mend);
+                None
+            }
+            Ok(Policy { repository_id: Some(pinned), .. }) if pinned != id => {
+                let text = format!(
+                    "{} (under {key}) is for the repository whose id is {pinned}, and this one's is {id}",
+                    text.trim()
+                );
+                findings.wrong("trigger", text, self.link_command(None));
                 None
             }
             Ok(policy) => {
@@ -149,7 +173,7 @@ impl Check {
     fn check_hook(
         &self,
         hook: &Hook,
-        trigger: Option<Trigger>,
+        found: Option<&Policy>,
         policy: Option<&str>,
         findings: &mut Findings,
     ) {
@@ -172,20 +196,36 @@ impl Check {
                 mend(),
             );
         }
-        let needed = match trigger {
-            Some(Trigger::Commit) => "push",
-            _ => "deployment",
-        };
         let events = hook.events.join(", ");
-        if hook.gets(needed) {
-            findings.good("events", events);
-        } else {
-            let text =
-                format!("{events}: the {needed} events that the trigger needs are not among them");
-            findings.wrong("events", text, mend());
+        match enough_for(found, |event| hook.gets(event)) {
+            EnoughFor::All => findings.good("events", events),
+            EnoughFor::Part(part) => {
+                let (missing, made) = match part {
+                    DeploymentPart::ThroughTheApi => {
+                        ("deployment_status", "by GitHub Actions jobs")
+                    }
+                    DeploymentPart::OfJobs => ("deployment", "through the API"),
+                };
+                let text = format!(
+                    "{events}: {missing} is not among them, so deployments made {made} are not built"
+                );
+                findings.wrong("events", text, mend());
+            }
+            EnoughFor::Nothing(needed) => {
+                let needed = needed.join(" and ");
+                let text = format!(
+                    "{events}: the {needed} events that the policy needs are not among them"
+                );
+                findings.wrong("events", text, mend());
+            }
         }
         if hook.config.secret.is_none() {
             findings.wrong("secret", "the webhook has none, so GitHub signs nothing", mend());
+        }
+        if !hook.config.checks_certificate() {
+            let text = "GitHub does not check the gate's certificate, so anybody on the way can read \
+                        and answer for it";
+            findings.wrong("ssl", text, mend());
         }
         match hook.config.content_type.as_str() {
             "json" | "form" => findings.good("content", hook.config.content_type.as_str()),
@@ -255,12 +295,13 @@ impl Check {
                 .iter()
                 .map(|f| json!({ "check": f.what, "good": f.good, "detail": f.text, "mend": f.mend }))
                 .collect();
-            say(json!({
+            let answer = json!({
                 "repository": self.target.repository,
                 "builds": good,
                 "findings": findings,
                 "deliveries": deliveries,
-            }));
+            });
+            say_json(&answer, false);
             return;
         }
         for finding in &findings.0 {

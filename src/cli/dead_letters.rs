@@ -1,6 +1,7 @@
 //! `dead-letters`: what the origin did not take over, and how it gets there after all.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::local::{say, secret, unanswered};
+use crate::local::{complain, given_secret, say, say_json, secret, unanswered};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,9 +36,10 @@ pub struct DeadLetters {
     #[arg(long, global = true, default_value = "http://127.0.0.1:8787/")]
     url: String,
 
-    /// The gate's OPERATOR_TOKEN; if not given, the one in .dev.vars or else .dev.vars.example.
-    #[arg(long, global = true, env = "OPERATOR_TOKEN", hide_env_values = true)]
-    token: Option<SecretString>,
+    /// A file with the gate's OPERATOR_TOKEN, or - for standard input; if not given, the environment's
+    /// OPERATOR_TOKEN, or else the one in .dev.vars or .dev.vars.example.
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 
     /// Print JSON, for scripts; errors are still plain text, on standard error.
     #[arg(long, global = true)]
@@ -88,10 +90,9 @@ enum Failure {
 impl DeadLetters {
     /// Does what is asked for, and prints what came of it.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let token = self
-            .token
+        let token = given_secret("OPERATOR_TOKEN", self.token_file.as_deref())?
             .or_else(|| secret("OPERATOR_TOKEN").map(Into::into))
-            .ok_or("there is no operator token: give --token, set OPERATOR_TOKEN, or put it into .dev.vars")?;
+            .ok_or("there is no operator token: set OPERATOR_TOKEN in the environment, or put it into .dev.vars")?;
         let gate = Gate { url: self.url.trim_end_matches('/').to_owned(), token };
         let done = match self.action {
             Action::List => list(&gate, self.json),
@@ -103,7 +104,7 @@ impl DeadLetters {
         match done {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(Failure::Refused(why)) => {
-                eprintln!("error: {why}");
+                complain(why);
                 Ok(ExitCode::FAILURE)
             }
             Err(Failure::Unanswered(why)) => Err(why.into()),
@@ -114,7 +115,7 @@ impl DeadLetters {
 fn list(gate: &Gate, as_json: bool) -> Result<(), Failure> {
     let letters = gate.list()?;
     if as_json {
-        say(json!({ "dead_letters": letters }));
+        say_json(&json!({ "dead_letters": letters }), false);
         return Ok(());
     }
     if letters.is_empty() {
@@ -149,7 +150,7 @@ fn list(gate: &Gate, as_json: bool) -> Result<(), Failure> {
 fn show(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
     let letter: StoredDeadLetter = gate.ask("GET", &format!("dead-letters/{id}"))?;
     if as_json {
-        say(json!(letter));
+        say_json(&json!(letter), false);
         return Ok(());
     }
     let message = serde_json::from_str::<Value>(&letter.message)
@@ -166,23 +167,10 @@ fn show(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
         ("stored", letter.summary.stored_at),
         ("redriven", or_dash(letter.summary.redriven_at)),
     ] {
-        say(format_args!("{name:<13}  {}", printable(&value)));
+        say(format_args!("{name:<13}  {value}"));
     }
-    say(format_args!("\n{}", printable(&message)));
+    say(format_args!("\n{message}"));
     Ok(())
-}
-
-/// A text from outside, with the characters that would command a terminal escaped.
-fn printable(text: &str) -> String {
-    let mut printable = String::new();
-    for character in text.chars() {
-        match character {
-            '\n' | '\t' => printable.push(character),
-            _ if character.is_control() => printable.extend(character.escape_default()),
-            _ => printable.push(character),
-        }
-    }
-    printable
 }
 
 fn redrive_all(gate: &Gate, as_json: bool) -> Result<(), Failure> {
@@ -191,10 +179,17 @@ fn redrive_all(gate: &Gate, as_json: bool) -> Result<(), Failure> {
     redrive(gate, &ids, as_json)
 }
 
+/// Redrives each; one that the gate refuses keeps no other from being redriven.
 fn redrive(gate: &Gate, ids: &[u64], as_json: bool) -> Result<(), Failure> {
-    let mut redriven = Vec::new();
+    let (mut redriven, mut refused) = (Vec::new(), Vec::new());
     for id in ids {
-        let letter: Redriven = gate.ask("POST", &format!("dead-letters/{id}/redrive"))?;
+        let letter: Redriven = match gate.ask("POST", &format!("dead-letters/{id}/redrive")) {
+            Err(Failure::Refused(why)) => {
+                refused.push(format!("{id} is not redriven: {why}"));
+                continue;
+            }
+            letter => letter?,
+        };
         if !as_json {
             say(format_args!(
                 "{} is back on the queue: {}",
@@ -205,17 +200,17 @@ fn redrive(gate: &Gate, ids: &[u64], as_json: bool) -> Result<(), Failure> {
         redriven.push(letter);
     }
     if as_json {
-        say(json!({ "redriven": redriven }));
-    } else if redriven.is_empty() {
+        say_json(&json!({ "redriven": redriven, "refused": refused }), false);
+    } else if redriven.is_empty() && refused.is_empty() {
         say("There is nothing to redrive.");
     }
-    Ok(())
+    if refused.is_empty() { Ok(()) } else { Err(Failure::Refused(refused.join("\n"))) }
 }
 
 fn drop_letter(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
     let letter: Dropped = gate.ask("DELETE", &format!("dead-letters/{id}"))?;
     if as_json {
-        say(json!(letter));
+        say_json(&json!(letter), false);
     } else {
         say(format_args!("{} is dropped.", letter.id));
     }
@@ -265,13 +260,12 @@ impl Gate {
         match (code, message) {
             // The gate itself answers like that where it has no operator's routes.
             (Some("not-found"), _) => Err(Failure::Refused(
-                "the gate has no operator routes: set its OPERATOR_TOKEN \
-                 (npx wrangler secret put OPERATOR_TOKEN)"
+                "the gate has no operator routes: set its OPERATOR_TOKEN, to one of your own, \
+                 with npx wrangler secret put OPERATOR_TOKEN"
                     .to_owned(),
             )),
             (Some("unauthorized"), _) => Err(Failure::Refused(
-                "wrong token: give the gate's OPERATOR_TOKEN in the environment or with --token"
-                    .to_owned(),
+                "wrong token: set OPERATOR_TOKEN in the environment to the gate's".to_owned(),
             )),
             (_, Some(message)) => Err(Failure::Refused(message.to_owned())),
             _ => Err(strange()),

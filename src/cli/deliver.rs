@@ -8,11 +8,10 @@ use std::time::Duration;
 use buildgate::delivery::request::{DELIVERY_HEADER, EVENT_HEADER};
 use buildgate::signature::github::{SIGNATURE_HEADER, sign};
 use clap::Args;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::local::{event_of, read, say, secret, unanswered};
+use crate::local::{event_of, given_secret, read, say, say_json, secret, unanswered};
 
 /// How long GitHub waits for an answer
 /// (<https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks#respond-within-10-seconds>).
@@ -40,9 +39,10 @@ pub struct Deliver {
     #[arg(long, default_value = "http://127.0.0.1:8787/")]
     url: String,
 
-    /// The webhook secret; if not given, the one in .dev.vars or else .dev.vars.example.
-    #[arg(long, env = "WEBHOOK_SECRET", hide_env_values = true)]
-    secret: Option<SecretString>,
+    /// A file with the webhook secret, or - for standard input; if not given, the environment's WEBHOOK_SECRET, or
+    /// else the one in .dev.vars or .dev.vars.example.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
 
     /// Send a form with the field `payload`, GitHub's default for webhooks made by hand.
     #[arg(long)]
@@ -62,9 +62,9 @@ impl Deliver {
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let payload = read(&self.file)?;
         let event = event_of(&self.file, self.event)?;
-        let webhook_secret = self.secret.or_else(|| secret("WEBHOOK_SECRET").map(Into::into)).ok_or(
-            "there is no webhook secret: give --secret, set WEBHOOK_SECRET, or put it into .dev.vars",
-        )?;
+        let webhook_secret = given_secret("WEBHOOK_SECRET", self.secret_file.as_deref())?
+            .or_else(|| secret("WEBHOOK_SECRET").map(Into::into))
+            .ok_or("there is no webhook secret: set WEBHOOK_SECRET in the environment, or put it into .dev.vars")?;
         let delivery = self.delivery.unwrap_or_else(|| Uuid::new_v4().to_string());
         let (content_type, body) = if self.form {
             let form = form_urlencoded::Serializer::new(String::new())
@@ -95,7 +95,7 @@ impl Deliver {
         let text = answer.body_mut().read_to_string()?;
         if self.json {
             let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
-            say(json!({ "status": status.as_u16(), "answer": answer }));
+            say_json(&json!({ "status": status.as_u16(), "answer": answer }), false);
         } else {
             say(status);
             say(text.trim_end());

@@ -10,7 +10,7 @@ use buildgate::delivery::judge::{Judged, judge};
 use buildgate::delivery::rejection::Rejection;
 use buildgate::delivery::verdict::{Known, Verdict};
 use buildgate::policy::lookup::choose;
-use buildgate::repository::RepositoryName;
+use buildgate::repository::{GitHubUrl, InvalidGitHubUrl, RepositoryName};
 use buildgate::route::Entrance;
 use buildgate::signature::github::SecretUsed;
 use clap::Args;
@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::local::{event_of, read, say};
+use crate::local::{event_of, read, say, say_json};
 
 /// Explain what the gate would do with a saved payload, and why, without a gate.
 ///
@@ -42,6 +42,10 @@ pub struct Explain {
     /// The event; if not given, the file's name up to its first dot, such as push for push.tag.json.
     #[arg(long)]
     event: Option<String>,
+
+    /// The GitHub that the gate serves: its GITHUB_URL.
+    #[arg(long, env = "GITHUB_URL", default_value = "https://github.com")]
+    github_url: String,
 
     /// The delivery's GUID; if not given, a fresh one.
     #[arg(long)]
@@ -70,8 +74,12 @@ impl Explain {
             Ok(given.map(Rc::new)?)
         };
         let received_at = u64::try_from(received_at)?;
+        let github = GitHubUrl::parse(Some(&self.github_url)).map_err(
+            |InvalidGitHubUrl| "--github-url is not an https URL such as https://github.com",
+        )?;
+        let entrance = Entrance::Shared;
         let judged =
-            judge(payload.as_bytes(), &Entrance::Shared, received_at, &mut known, policy_of)
+            judge(payload.as_bytes(), &entrance, &github, received_at, &mut known, policy_of)
                 .now_or_never()
                 .ok_or("there is something to wait for")?;
         let Judged { verdict, build } = judged.unwrap_or_else(|why: Rejection| Judged {
@@ -91,13 +99,14 @@ impl Explain {
             if let (Some(answer), Some(build_request)) = (answer.as_object_mut(), build_request) {
                 answer.insert("build_request".to_owned(), build_request);
             }
-            say(answer);
+            say_json(&answer, false);
         } else {
             let (_, code, status) = verdict.codes();
             let outcome = answer.get("outcome").and_then(Value::as_str).unwrap_or_default();
             say(format_args!("{outcome}: {code} ({status})\n{}", verdict.message(&known)));
             if let Some(build_request) = build_request {
-                say(format_args!("\n{build_request:#}"));
+                say("");
+                say_json(&build_request, true);
             }
         }
         let rejected = matches!(verdict, Verdict::Rejected(_));

@@ -23,6 +23,8 @@ pub struct GitHub {
 /// A repository, as far as it matters here.
 #[derive(Debug, Deserialize)]
 pub struct Repository {
+    /// GitHub's id of it.
+    pub id: u64,
     /// The full name as its owner spells it.
     pub full_name: RepositoryName,
     /// What the token's owner may do with it; GitHub leaves it out for some tokens.
@@ -62,6 +64,20 @@ pub struct HookConfig {
     /// Asterisks where there is a secret: what it is, GitHub never tells.
     #[serde(default)]
     pub secret: Option<String>,
+    /// `0`, as a string or a number, where GitHub checks the certificate of the Payload URL.
+    #[serde(default)]
+    pub insecure_ssl: Value,
+}
+
+impl HookConfig {
+    /// Whether GitHub checks the certificate of the Payload URL.
+    pub fn checks_certificate(&self) -> bool {
+        match &self.insecure_ssl {
+            Value::String(text) => text == "0",
+            Value::Number(number) => number.as_u64() == Some(0),
+            _ => true,
+        }
+    }
 }
 
 /// What a webhook is to be set to.
@@ -301,6 +317,7 @@ impl HookSettings<'_> {
             && hook.config.url == self.url
             && hook.config.content_type == "json"
             && hook.config.secret.is_some()
+            && hook.config.checks_certificate()
             && self.events.iter().all(|event| hook.gets(event))
     }
 }

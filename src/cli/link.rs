@@ -2,6 +2,7 @@
 //! end that.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,16 +11,16 @@ use buildgate::policy::{InvalidPolicy, Policy};
 use buildgate::repository::RepositoryName;
 use buildgate::signature::github::derive;
 use clap::Args;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::github::{Failure, GateAnswer, GitHub, Hook, HookSettings};
-use crate::local::{say, secret};
+use crate::local::{given_secret, say, say_json, secret};
 use crate::triggers::Triggers;
 
-/// The events that a linked webhook gets: `deployment` and `push` can start builds, and `status` costs
-/// nothing.
-const EVENTS: [&str; 3] = ["push", "deployment", "status"];
+/// The events that a linked webhook gets: the first three can start builds, under one policy or another, and `status`
+/// costs nothing.
+const EVENTS: [&str; 4] = ["push", "deployment", "deployment_status", "status"];
 
 /// Among how many of the last deliveries a ping is looked for.
 const LAST_DELIVERIES: usize = 30;
@@ -40,18 +41,19 @@ pub struct Target {
     #[command(flatten)]
     pub triggers: Triggers,
 
-    /// A token that may read and write the repository's webhooks.
-    #[arg(long, env = "GITHUB_TOKEN", hide_env_values = true)]
-    token: Option<SecretString>,
+    /// A file with a token that may read and write the repository's webhooks, or - for standard input; if not
+    /// given, the environment's GITHUB_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 
     /// GitHub's REST API; another one for GitHub Enterprise Server.
     #[arg(long, env = "GITHUB_API_URL", default_value = "https://api.github.com")]
     api: String,
 
-    /// The gate's WEBHOOK_SECRET; with --local, if not given, the one in .dev.vars or else
-    /// .dev.vars.example.
-    #[arg(long, env = "WEBHOOK_SECRET", hide_env_values = true)]
-    secret: Option<SecretString>,
+    /// A file with the gate's WEBHOOK_SECRET, or - for standard input; if not given, the environment's
+    /// WEBHOOK_SECRET, or with --local the one in .dev.vars or .dev.vars.example.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
 
     /// Print JSON, for scripts.
     #[arg(long)]
@@ -76,7 +78,7 @@ fn gate_url(text: &str) -> Result<String, String> {
 impl Target {
     /// GitHub, to talk to.
     pub fn github(&self) -> Result<GitHub, String> {
-        let token = self.token.clone().ok_or(
+        let token = given_secret("GITHUB_TOKEN", self.token_file.as_deref())?.ok_or(
             "there is no token for GitHub: set GITHUB_TOKEN to one that may read and write the \
              repository's webhooks",
         )?;
@@ -106,9 +108,9 @@ impl Target {
         // The local gate's secret is known to everybody, and never that of a deployed one.
         let local =
             || secret("WEBHOOK_SECRET").filter(|_| self.triggers.is_local()).map(Into::into);
-        let given = self.secret.clone().filter(|secret| !secret.expose_secret().trim().is_empty());
+        let given = given_secret("WEBHOOK_SECRET", self.secret_file.as_deref())?;
         let webhook_secret = given.or_else(local).ok_or(
-            "there is no webhook secret: set WEBHOOK_SECRET to the gate's, or give it with --secret",
+            "there is no webhook secret: set WEBHOOK_SECRET in the environment to the gate's",
         )?;
         Ok(derive(&webhook_secret, &self.repository))
     }
@@ -177,7 +179,8 @@ impl Steps {
 
     fn end(self, repository: &RepositoryName, answer: Option<&GateAnswer>) {
         if self.json {
-            say(json!({ "repository": repository, "steps": self.taken, "gate": answer }));
+            let (steps, gate) = (self.taken, answer);
+            say_json(&json!({ "repository": repository, "steps": steps, "gate": gate }), false);
         }
     }
 }
@@ -203,12 +206,13 @@ impl Link {
         let url = target.payload_url();
         let settings = HookSettings { url: &url, secret: &secret, events: &EVENTS };
 
-        let command = target.triggers.put_command(&target.repository, &self.trigger);
+        let policy = pinned(&self.trigger, repository.id)?;
+        let command = target.triggers.put_command(target.repository.as_lower(), &policy);
         if self.dry_run {
             steps.did("trigger", "would be set", &command);
         } else {
             steps.doing("setting the trigger with wrangler");
-            target.triggers.put(&target.repository, &self.trigger)?;
+            target.triggers.put(&target.repository, &policy)?;
             steps.did("trigger", "set", &command);
         }
 
@@ -254,7 +258,7 @@ impl Link {
             Some(answer) if answer.code == "bad-signature" => steps.did(
                 "ping",
                 &answer.code,
-                "the gate does not know this secret: is WEBHOOK_SECRET, or --secret, the gate's own?",
+                "the gate does not know this secret: is WEBHOOK_SECRET the gate's own?",
             ),
             Some(answer) => steps.did("ping", &answer.code, &answer.message),
             None => steps.did(
@@ -267,6 +271,25 @@ impl Link {
         steps.end(&target.repository, answer.as_ref());
         Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// A policy that counts for the repository of this id only: whoever registers its name anew does not inherit it.
+fn pinned(policy: &str, id: u64) -> Result<String, String> {
+    let policy = policy.trim();
+    if !policy.starts_with('{') {
+        return Ok(json!({ "trigger": policy, "repository_id": id }).to_string());
+    }
+    let mut policy: Value = serde_json::from_str(policy).map_err(|error| error.to_string())?;
+    let fields = policy.as_object_mut().ok_or("the policy is no JSON object")?;
+    match fields.get("repository_id").and_then(Value::as_u64) {
+        Some(given) if given != id => {
+            return Err(format!(
+                "--trigger has the repository_id {given}, but GitHub's id of the repository is {id}"
+            ));
+        }
+        _ => fields.insert("repository_id".to_owned(), id.into()),
+    };
+    Ok(policy.to_string())
 }
 
 /// Has GitHub ping a webhook, and waits for what the gate answered; `None` where nothing like it came.
@@ -293,6 +316,21 @@ fn ping(
 }
 
 impl Unlink {
+    /// Says so where a policy for all of the owner's repositories is in force for this one, too.
+    fn tell_of_the_owners_policy(&self, steps: &mut Steps) -> Result<(), String> {
+        let (target, key) = (&self.target, self.target.repository.as_lower());
+        let stored = target.triggers.find(&target.repository)?;
+        if let Some((all, policy)) = stored.filter(|(stored, _)| stored.ends_with("/*")) {
+            let manual = target.triggers.put_command(key, "manual");
+            let what = format!(
+                "{all} is {}, which counts for {key}, too; to have no webhook build it: {manual}",
+                policy.trim()
+            );
+            steps.did("trigger", "still in force", &what);
+        }
+        Ok(())
+    }
+
     /// Unlinks.
     pub fn run(mut self) -> Result<ExitCode, Box<dyn Error>> {
         let github = self.target.github()?;
@@ -313,7 +351,7 @@ impl Unlink {
                 steps.did("webhook", "deleted", &hook.config.url);
             }
         }
-        let command = target.triggers.delete_command(&target.repository);
+        let command = target.triggers.delete_command(target.repository.as_lower());
         if self.dry_run {
             steps.did("trigger", "would be deleted", &command);
         } else {
@@ -321,7 +359,32 @@ impl Unlink {
             target.triggers.delete(&target.repository)?;
             steps.did("trigger", "deleted", &command);
         }
+        self.tell_of_the_owners_policy(&mut steps)?;
         steps.end(&target.repository, None);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_pinned_to_its_repository() {
+        for (policy, expected) in [
+            ("deployment", r#"{"trigger":"deployment","repository_id":7}"#),
+            (
+                r#"{"trigger":"commit","branches":["main"]}"#,
+                r#"{"trigger":"commit","branches":["main"],"repository_id":7}"#,
+            ),
+            (
+                r#"{"repository_id":7,"trigger":"commit"}"#,
+                r#"{"repository_id":7,"trigger":"commit"}"#,
+            ),
+        ] {
+            assert_eq!(pinned(policy, 7).as_deref(), Ok(expected));
+            assert_eq!(Policy::parse(expected).unwrap().repository_id, Some(7));
+        }
+        assert!(pinned(r#"{"repository_id":8,"trigger":"commit"}"#, 7).is_err());
     }
 }

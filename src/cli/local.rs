@@ -1,9 +1,13 @@
-//! What the commands share: the secrets of the gate on the operator's own machine, and how to speak.
+//! What the commands share: where secrets come from, and how to speak.
 
+use std::env;
 use std::fmt::Display;
 use std::fs;
-use std::io::{Write, stdout};
+use std::io::{Read, Write, stdin, stdout};
 use std::path::Path;
+
+use secrecy::SecretString;
+use serde_json::Value;
 
 /// Where they are: the operator's own, then the ones that come with the project.
 const FILES: [&str; 2] = [".dev.vars", ".dev.vars.example"];
@@ -29,12 +33,29 @@ const EVENTS: [&str; 16] = [
     "workflow_run",
 ];
 
-/// The value of a secret in `.dev.vars`, or else in `.dev.vars.example`.
+/// The value of a secret in `.dev.vars`, or else in `.dev.vars.example`, of this folder and no other: what lies in a
+/// folder above may be another gate's.
 pub fn secret(name: &str) -> Option<String> {
     FILES.iter().find_map(|file| {
-        let mut variables = dotenvy::from_filename_iter(file).ok()?.filter_map(Result::ok);
+        let mut variables = dotenvy::from_path_iter(file).ok()?.filter_map(Result::ok);
         variables.find(|(found, _)| found == name).map(|(_, value)| value)
     })
+}
+
+/// A secret that was given: the content of a file, of standard input where that is `-`, or else the environment
+/// variable `name`. No option takes one, for everybody on the machine sees a command's options.
+pub fn given_secret(name: &str, file: Option<&Path>) -> Result<Option<SecretString>, String> {
+    let text = match file {
+        Some(file) if file == Path::new("-") => {
+            let mut text = String::new();
+            let read = stdin().read_to_string(&mut text);
+            read.map_err(|error| format!("cannot read standard input: {error}"))?;
+            Some(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        Some(file) => Some(read(file)?.trim_end_matches(['\r', '\n']).to_owned()),
+        None => env::var(name).ok(),
+    };
+    Ok(text.filter(|text| !text.trim().is_empty()).map(Into::into))
 }
 
 /// Says in plain words why no answer came from `url`.
@@ -53,7 +74,43 @@ pub fn unanswered(url: &str, error: &ureq::Error) -> String {
 
 /// Prints a line. Whoever reads may stop reading, as `head` does.
 pub fn say(line: impl Display) {
-    let _ = writeln!(stdout(), "{line}");
+    let _ = writeln!(stdout(), "{}", printable(&line.to_string()));
+}
+
+/// Prints JSON: on one line, or indented.
+pub fn say_json(value: &Value, indented: bool) {
+    let text = if indented { format!("{value:#}") } else { value.to_string() };
+    let escaped: String =
+        text.chars().map(|c| if commands(c) { json_escape(c) } else { c.into() }).collect();
+    let _ = writeln!(stdout(), "{escaped}");
+}
+
+/// Prints an error.
+pub fn complain(error: impl Display) {
+    eprintln!("error: {}", printable(&error.to_string()));
+}
+
+/// A text, which may be anybody's, with the characters escaped that would command a terminal or hide what stands
+/// there.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if commands(c) { c.escape_unicode().to_string() } else { c.into() })
+        .collect()
+}
+
+/// Whether a character commands a terminal, or is invisible and changes how others look: a control character, or one
+/// of those that Unicode has for the direction of writing (<https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>).
+fn commands(character: char) -> bool {
+    let invisible = matches!(
+        character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    );
+    invisible || character.is_control() && !matches!(character, '\n' | '\t')
+}
+
+/// Such a character as JSON escapes it: none of them is beyond the first 65,536.
+fn json_escape(character: char) -> String {
+    format!("\\u{:04x}", u32::from(character))
 }
 
 /// Reads a file with a saved payload.
@@ -79,6 +136,16 @@ fn named_event(file: &Path) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_commands_a_terminal_is_escaped() {
+        assert_eq!(printable("a\tgröße 😀\n"), "a\tgröße 😀\n");
+        assert_eq!(
+            printable("\u{1b}[2J\r\u{9b}\u{7f}\u{202e}"),
+            r"\u{1b}[2J\u{d}\u{9b}\u{7f}\u{202e}"
+        );
+        assert_eq!(json_escape('\u{9b}'), r"\u009b");
+    }
 
     #[test]
     fn a_files_name_tells_its_event() {

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     match result {
         Ok(exit_code) => exit_code,
         Err(error) => {
-            eprintln!("error: {error}");
+            local::complain(error);
             ExitCode::from(2)
         }
     }

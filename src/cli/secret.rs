@@ -1,6 +1,7 @@
 //! `secret`: the webhook secret of one repository.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use buildgate::repository::RepositoryName;
@@ -8,7 +9,7 @@ use buildgate::signature::github::derive;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::local::{say, secret};
+use crate::local::{given_secret, say, say_json, secret};
 
 /// Print a repository's own webhook secret.
 ///
@@ -23,10 +24,10 @@ pub struct Secret {
     /// The repository's full name, such as octocat/Hello-World.
     repository: RepositoryName,
 
-    /// The gate's WEBHOOK_SECRET, which it is derived from; if not given, the one in .dev.vars or else
-    /// .dev.vars.example.
-    #[arg(long, env = "WEBHOOK_SECRET", hide_env_values = true)]
-    secret: Option<SecretString>,
+    /// A file with the gate's WEBHOOK_SECRET, which it is derived from, or - for standard input; if not given,
+    /// the environment's WEBHOOK_SECRET, or else the one in .dev.vars or .dev.vars.example.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
 
     /// Print JSON, for scripts.
     #[arg(long)]
@@ -36,15 +37,14 @@ pub struct Secret {
 impl Secret {
     /// Prints the secret.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let webhook_secret = self
-            .secret
-            .filter(|secret| !secret.expose_secret().trim().is_empty())
+        let webhook_secret = given_secret("WEBHOOK_SECRET", self.secret_file.as_deref())?
             .or_else(local_secret)
-            .ok_or("there is no webhook secret: give --secret, set WEBHOOK_SECRET, or put it into .dev.vars")?;
+            .ok_or("there is no webhook secret: set WEBHOOK_SECRET in the environment, or put it into .dev.vars")?;
         let derived = derive(&webhook_secret, &self.repository);
         if self.json {
             let repository = self.repository.as_spelt();
-            say(serde_json::json!({ "repository": repository, "secret": derived.expose_secret() }));
+            let secret = derived.expose_secret();
+            say_json(&serde_json::json!({ "repository": repository, "secret": secret }), false);
         } else {
             say(derived.expose_secret());
         }

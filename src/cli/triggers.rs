@@ -1,10 +1,11 @@
 //! The policies in Workers KV, through wrangler.
 
 use std::collections::HashMap;
-use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use buildgate::policy::command::{self, Kv};
 use buildgate::policy::lookup::{keys, stored};
 use buildgate::repository::RepositoryName;
 use clap::Args;
@@ -24,17 +25,17 @@ pub struct Triggers {
 
 impl Triggers {
     /// The command that sets a policy, to be shown.
-    pub fn put_command(&self, repository: &RepositoryName, policy: &str) -> String {
-        self.command(&self.put_arguments(repository, &quoted(policy)))
+    pub fn put_command(&self, key: &str, policy: &str) -> String {
+        self.shown(&command::put(self.kv(), key, policy))
     }
 
     /// The command that takes a policy away, to be shown.
-    pub fn delete_command(&self, repository: &RepositoryName) -> String {
-        self.command(&self.delete_arguments(repository))
+    pub fn delete_command(&self, key: &str) -> String {
+        self.shown(&command::delete(self.kv(), key))
     }
 
-    fn command(&self, arguments: &[String]) -> String {
-        format!("npx wrangler {}{}", arguments.join(" "), self.config_flag())
+    fn shown(&self, arguments: &[&str]) -> String {
+        format!("{}{}", command::shown(arguments), self.config_flag())
     }
 
     fn config_flag(&self) -> String {
@@ -54,33 +55,27 @@ impl Triggers {
 
     /// Sets a policy.
     pub fn put(&self, repository: &RepositoryName, policy: &str) -> Result<(), String> {
-        self.wrangler(&self.put_arguments(repository, policy)).map(drop)
+        self.wrangler(&command::put(self.kv(), repository.as_lower(), policy)).map(drop)
     }
 
     /// Takes a policy away.
     pub fn delete(&self, repository: &RepositoryName) -> Result<(), String> {
-        self.wrangler(&self.delete_arguments(repository)).map(drop)
+        self.wrangler(&command::delete(self.kv(), repository.as_lower())).map(drop)
     }
 
     /// Finds the repository's policy: the key that it lies under, and its text.
     pub fn find(&self, repository: &RepositoryName) -> Result<Option<(String, String)>, String> {
         let keys = keys(repository);
-        let file = std::env::temp_dir().join(format!("buildgate-keys-{}.json", std::process::id()));
-        fs::write(&file, Value::from(keys.clone()).to_string())
-            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        let arguments = [
-            "kv",
-            "bulk",
-            "get",
-            &file.to_string_lossy(),
-            self.place(),
-            "--binding",
-            "REPO_TRIGGERS",
-        ]
-        .map(str::to_owned);
-        let values = self.wrangler(&arguments);
-        let _ = fs::remove_file(&file);
-        let values = values?;
+        // A name that nobody can foresee, and so nobody else's link.
+        let file = tempfile::NamedTempFile::new().and_then(|mut file| {
+            file.write_all(Value::from(keys.clone()).to_string().as_bytes())?;
+            Ok(file)
+        });
+        let file = file.map_err(|error| format!("cannot write a temporary file: {error}"))?;
+        let path = file.path().to_string_lossy();
+        let place = self.kv().flag();
+        let values =
+            self.wrangler(&["kv", "bulk", "get", &path, place, "--binding", "REPO_TRIGGERS"])?;
         let mut values: HashMap<String, Value> = values
             .find('{')
             .and_then(|start| serde_json::from_str(values.get(start..)?).ok())
@@ -90,33 +85,12 @@ impl Triggers {
         Ok(stored(keys, values))
     }
 
-    fn place(&self) -> &'static str {
-        if self.local { "--local" } else { "--remote" }
-    }
-
-    fn put_arguments(&self, repository: &RepositoryName, policy: &str) -> Vec<String> {
-        [
-            "kv",
-            "key",
-            "put",
-            self.place(),
-            "--binding",
-            "REPO_TRIGGERS",
-            repository.as_spelt(),
-            policy,
-        ]
-        .map(str::to_owned)
-        .to_vec()
-    }
-
-    fn delete_arguments(&self, repository: &RepositoryName) -> Vec<String> {
-        ["kv", "key", "delete", self.place(), "--binding", "REPO_TRIGGERS", repository.as_spelt()]
-            .map(str::to_owned)
-            .to_vec()
+    fn kv(&self) -> Kv {
+        if self.local { Kv::Local } else { Kv::Remote }
     }
 
     /// Runs wrangler, and gives what it printed.
-    fn wrangler(&self, arguments: &[String]) -> Result<String, String> {
+    fn wrangler(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new("npx");
         command.arg("wrangler").args(arguments).stdin(Stdio::null());
         command.env("WRANGLER_SEND_METRICS", "false");
@@ -133,15 +107,5 @@ impl Triggers {
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
             Err(format!("wrangler failed: {}", format!("{text}{error}").trim()))
         }
-    }
-}
-
-/// A text as a shell takes it as one word.
-pub fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }

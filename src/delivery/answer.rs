@@ -5,11 +5,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::delivery::decision::{EnabledBranches, HookCheck, HookFault, HookOwner, Ignored};
+use crate::delivery::decision::{
+    DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored,
+};
 use crate::delivery::rejection::Rejection;
 use crate::delivery::request::LARGEST_BODY;
 use crate::delivery::verdict::{Known, Outcome, Queued, Verdict};
-use crate::policy::Trigger;
+use crate::policy::{BuildWhen, Trigger, command};
 use crate::repository::RepositoryName;
 use crate::signature::github::SIGNATURE_HEADER;
 
@@ -108,16 +110,46 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
              service for the trigger `commit` or `deployment`. {SEEN_WITHIN}"
         ),
         Ignored::EventNotUsed => format!(
-            "Builds start from push and deployment events; {event} events are not used, so there was \
-             nothing to do. You can leave this event ticked in the webhook's settings or untick it."
+            "Builds start from push, deployment and deployment_status events; {event} events are not used, \
+             so there was nothing to do. You can leave this event ticked in the webhook's settings or untick it."
         ),
         Ignored::ActionNotUsed { action } => format!(
-            "A build starts when a deployment is created; this event's action is {action}, so it was \
-             ignored. There is nothing to do."
+            "A build starts when a deployment or a status of it is created; this event's action is \
+             {action}, so it was ignored. There is nothing to do."
         ),
         Ignored::TaskNotDeploy { task } => format!(
             "Only deployments with the task deploy are built; the task of this one is {task}, so it \
              was ignored. To build it, create the deployment with the task deploy (the default)."
+        ),
+        Ignored::DeploymentFromFork { event } => format!(
+            "This deployment was made by a GitHub Actions job whose run was started by {} and is, or may \
+             be, of a fork: its commit is none that {repository} has taken in, so it is never built. To \
+             build it, merge it, and deploy it from a branch of {repository}.",
+            if event.is_empty() { "an event that GitHub does not name" } else { event }
+        ),
+        Ignored::DeploymentFromPullRequest { environment } => format!(
+            "This deployment to {environment} was made for a pull request. Where the policy lists no \
+             `environments`, {repository} builds none of those. To build it, ask the operator of the build \
+             service to list {environment} together with every other environment that is to build. \
+             {SEEN_WITHIN}"
+        ),
+        Ignored::DeploymentNotStarted { environment, when, of_a_job } => format!(
+            "This deployment to {environment} is not built yet: {}, so it is built when its status is {when}. \
+             There is nothing to do, if this webhook sends deployment_status events: \"Deployment statuses\" \
+             has to be ticked in its settings.",
+            if *of_a_job {
+                "a GitHub Actions job made it, which may still wait for an approval".to_owned()
+            } else {
+                format!("the policy of {repository} has `build_when` {when}")
+            }
+        ),
+        Ignored::DeploymentStatusNotUsed { state, when } => format!(
+            "The status {state} of a deployment builds nothing: this deployment is built when {}. There is \
+             nothing to do.",
+            match when {
+                BuildWhen::Created => "it is created".to_owned(),
+                later => format!("its status is {later}"),
+            }
         ),
         Ignored::EnvironmentNotEnabled { environment, enabled: None } => format!(
             "This deployment to {environment} was ignored: where the policy lists no `environments`, \
@@ -173,17 +205,28 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
             Some(Trigger::Commit) => {
                 "and this webhook sends push events: pushes to enabled branches will be built."
             }
-            Some(Trigger::Deployment) => {
-                "and this webhook sends deployment events: deployments to enabled environments \
-                 will be built."
-            }
+            Some(Trigger::Deployment) => match check.part {
+                None => {
+                    "and this webhook sends the events that it needs: deployments to enabled environments \
+                     will be built."
+                }
+                Some(_) => "of whose deployments this webhook has only a part built.",
+            },
             Some(Trigger::Manual) => "so no event of this webhook will be built.",
             None => {
                 "and sends events that can start builds. Whether a repository builds depends on its \
                  trigger: each must be linked, by itself or all of an owner at once."
             }
         };
-        return format!("The signature is good. {subject}, {so}");
+        let part = check.part.map_or(String::new(), |part| {
+            let (built, others, tick) = part_words(part);
+            format!(
+                " It sends no {} events, so only deployments that {built} will be built. To build those \
+                 that {others}, too, tick \"{tick}\" in {settings}, then redeliver this ping to check again.",
+                missing_event(part)
+            )
+        });
+        return format!("The signature is good. {subject}, {so}{part}");
     }
     let faults: Vec<String> = check
         .faults
@@ -192,14 +235,15 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
             HookFault::NotActive => {
                 format!("It is not active, so GitHub delivers nothing: tick \"Active\" in {settings}.")
             }
-            HookFault::EventNotSent(event) => format!(
-                "It does not send the {event} events that this trigger needs: in {settings}, choose \
-                 \"Let me select individual events\" and tick \"{}\".",
-                if *event == "push" { "Pushes" } else { "Deployments" }
+            HookFault::EventNotSent(events) => format!(
+                "It does not send the {} events that this policy needs: in {settings}, choose \
+                 \"Let me select individual events\" and tick {}.",
+                events.join(" and "),
+                events.iter().map(|event| box_of(event)).collect::<Vec<_>>().join(" and ")
             ),
             HookFault::NothingSent => format!(
-                "It sends neither push nor deployment events: tick \"Pushes\" and \"Deployments\" in \
-                 {settings}."
+                "It sends neither push nor deployment nor deployment_status events: tick \"Pushes\", \
+                 \"Deployments\" and \"Deployment statuses\" in {settings}."
             ),
         })
         .collect();
@@ -212,6 +256,32 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
          redeliver this ping to check again.",
         faults.join(" ")
     )
+}
+
+/// The box of GitHub's page that stands for an event.
+fn box_of(event: &str) -> &'static str {
+    match event {
+        "push" => "\"Pushes\"",
+        "deployment_status" => "\"Deployment statuses\"",
+        _ => "\"Deployments\"",
+    }
+}
+
+/// What a webhook that has only a part of the deployments built does not send.
+fn missing_event(part: DeploymentPart) -> &'static str {
+    match part {
+        DeploymentPart::ThroughTheApi => "deployment_status",
+        DeploymentPart::OfJobs => "deployment",
+    }
+}
+
+/// Who made the deployments that such a webhook has built, who the others, and the box to tick for those.
+fn part_words(part: DeploymentPart) -> (&'static str, &'static str, &'static str) {
+    let (api, jobs) = ("were made through the API", "GitHub Actions jobs made");
+    match part {
+        DeploymentPart::ThroughTheApi => (api, jobs, "Deployment statuses"),
+        DeploymentPart::OfJobs => (jobs, api, "Deployments"),
+    }
 }
 
 fn rejected_message(rejection: &Rejection, known: &Known) -> String {
@@ -242,7 +312,16 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
             "The payload cannot be used: {problem}. GitHub sends a JSON object of the event's shape; \
              if this delivery came from GitHub, tell the operator of the build service."
         ),
-        Rejection::RepositoryMismatch { route } => match &known.repository {
+        Rejection::OtherRepositoryId { id, expected } => format!(
+            "The policy of {repository} is for the repository whose id is {expected}, and this delivery is \
+             about one of the same name whose id is {id}: the name was given up and registered anew. If it \
+             is to be built, its owner asks the operator of the build service to link it."
+        ),
+        Rejection::OtherCloneUrl { expected, github } => format!(
+            "This gate serves the repositories of {github}, where {repository} is cloned from {expected}; \
+             the payload's repository.clone_url is another one. Deliver through a webhook of {github}."
+        ),
+        Rejection::OtherRepository { route } => match &known.repository {
             Some(repository) => format!(
                 "This webhook's Payload URL and secret are those of {route}, but the delivery is about \
                  {repository}. If {route} was renamed or transferred, ask the operator of the build \
@@ -258,12 +337,12 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
             ),
         },
         Rejection::RepositoryNotLinked => {
-            let place = if known.is_local() { "--local" } else { "--remote" };
+            let key = known.repository.as_ref().map_or("owner/name", RepositoryName::as_lower);
+            let command = command::shown(&command::put(known.kv(), key, "deployment"));
             format!(
                 "{repository} is not linked to the build service, so nothing is built. Its operator \
-                 links it with `npx wrangler kv key put {place} --binding REPO_TRIGGERS {repository} \
-                 deployment` (or with `commit` or `manual` as the last word). The link is seen within \
-                 60 seconds; then redeliver."
+                 links it with `{command}` (or with `commit` or `manual` as the last word). The link is \
+                 seen within 60 seconds; then redeliver."
             )
         }
         Rejection::NotFound => format!(
@@ -278,6 +357,14 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
             "The body has more than {LARGEST_BODY} bytes (25 MiB), which is GitHub's own limit. Push \
              less at once."
         ),
+        Rejection::BodyTooSlow => {
+            "The body was not there within 8 seconds, so nothing was done. Redeliver.".to_owned()
+        }
+        Rejection::Busy => {
+            "The gate is reading as much of other deliveries as it has room for, so nothing was done. Wait \
+             a minute, then redeliver."
+                .to_owned()
+        }
         Rejection::UnsupportedContentType { content_type } => format!(
             "{} Choose application/json under Settings > Webhooks > Edit > Content type \
              (application/x-www-form-urlencoded works too), then redeliver.",
@@ -286,7 +373,7 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
                 None => "The delivery has no Content-Type.".to_owned(),
             }
         ),
-        Rejection::NotConfigured => {
+        Rejection::NotConfigured { .. } => {
             "The build service's gate is not set up yet, so nothing is accepted. \
              Tell its operator, who finds the reason in the gate's log; then redeliver."
                 .to_owned()
@@ -296,8 +383,19 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
             format!(
                 "The policy stored for {repository} under the key {key} cannot be used: {problem}. \
                  Allowed are the words {triggers}, or a JSON object with the field `trigger` and, if \
-                 wanted, the lists `environments` and `branches`. The operator of the build service \
-                 must correct it, which is seen within 60 seconds; then redeliver."
+                 wanted, the lists `environments` and `branches`, `repository_id` and `build_when`. The \
+                 operator of the build service must correct it, which is seen within 60 seconds; then \
+                 redeliver."
+            )
+        }
+        Rejection::PolicyKeyHasCapitals { key, policy } => {
+            let lower = key.to_ascii_lowercase();
+            format!(
+                "The policy stored for {repository} under the key {key} is not used: keys are in lower case. \
+                 The operator of the build service puts it right with `{}`, and then `{}`. That is seen \
+                 within 60 seconds; then redeliver.",
+                command::shown(&command::put(known.kv(), &lower, policy)),
+                command::shown(&command::delete(known.kv(), key))
             )
         }
         Rejection::PolicyUnavailable { .. } => format!(

@@ -1,15 +1,30 @@
 //! Whether an event starts a build, and if not, why. A pure function of the event and the policy:
 //! this table is what buildgate is for.
 
-use crate::delivery::event::{Deployment, Event, Hook, Push};
+use crate::delivery::event::{Deployment, Event, Hook, Push, WorkflowRun};
 use crate::message::build_request::{BuildRequest, Commit, DeploymentRequest, VERSION};
-use crate::policy::{Policy, Trigger};
-use crate::time::rfc3339;
+use crate::policy::{BuildWhen, Policy, Trigger};
+use crate::time::{Moment, rfc3339};
 
-/// The action of a deployment that was just made, the only one that builds.
+/// The action of a deployment, or of a deployment's status, that was just made: the only one that builds.
 const CREATED: &str = "created";
 /// The task of a deployment that asks for a build.
 const DEPLOY: &str = "deploy";
+
+/// The events whose runs are of the repository's own commits: whoever starts them may write to the repository.
+/// (Recorded payloads of theirs do not name the repository of the commit.)
+const EVENTS_OF_ITS_OWN: [&str; 8] = [
+    "push",
+    "schedule",
+    "workflow_dispatch",
+    "repository_dispatch",
+    "release",
+    "create",
+    "merge_group",
+    "dynamic",
+];
+/// How the events begin that a pull request starts runs by.
+const PULL_REQUEST: &str = "pull_request";
 
 /// What becomes of an event.
 #[derive(Debug)]
@@ -50,9 +65,9 @@ pub enum Ignored {
     TriggerIsCommit,
     /// Any event of a repository that no webhook builds.
     TriggerIsManual,
-    /// An event that is none of `push`, `deployment` and `ping`.
+    /// An event that is none of `push`, `deployment`, `deployment_status` and `ping`.
     EventNotUsed,
-    /// A deployment event with another action than `created`.
+    /// A deployment's event with another action than `created`.
     ActionNotUsed {
         /// The action.
         action: String,
@@ -61,6 +76,32 @@ pub enum Ignored {
     TaskNotDeploy {
         /// The task.
         task: String,
+    },
+    /// A deployment that a job made which ran for a fork, or may have.
+    DeploymentFromFork {
+        /// The event that started the job's run.
+        event: String,
+    },
+    /// A deployment that a job made which ran for a pull request, and the policy lists no environments.
+    DeploymentFromPullRequest {
+        /// Its environment.
+        environment: String,
+    },
+    /// A deployment that is built, but not yet.
+    DeploymentNotStarted {
+        /// Its environment.
+        environment: String,
+        /// The status that it is built at.
+        when: BuildWhen,
+        /// Whether that is because of the job that made it, and not of the policy.
+        of_a_job: bool,
+    },
+    /// A status of a deployment that is built at another one, or was when it was created.
+    DeploymentStatusNotUsed {
+        /// The status's state.
+        state: String,
+        /// When the deployment is built.
+        when: BuildWhen,
     },
     /// A deployment to an environment that the policy leaves out.
     EnvironmentNotEnabled {
@@ -98,6 +139,10 @@ impl Ignored {
             Self::EventNotUsed => "event-not-used",
             Self::ActionNotUsed { .. } => "action-not-used",
             Self::TaskNotDeploy { .. } => "task-not-deploy",
+            Self::DeploymentFromFork { .. } => "deployment-from-fork",
+            Self::DeploymentFromPullRequest { .. } => "deployment-from-pull-request",
+            Self::DeploymentNotStarted { .. } => "deployment-not-started",
+            Self::DeploymentStatusNotUsed { .. } => "deployment-status-not-used",
             Self::EnvironmentNotEnabled { .. } => "environment-not-enabled",
             Self::BranchNotEnabled { .. } => "branch-not-enabled",
             Self::NotABranch { .. } => "not-a-branch",
@@ -117,24 +162,26 @@ impl Build<'_> {
                 version: VERSION,
                 id: format!(
                     "push:{}:{}:{}:{}",
-                    push.repository.id,
+                    push.repository.full_name.as_lower(),
                     push.reference,
-                    push.before.as_str(),
-                    push.after.as_str()
+                    push.after.as_str(),
+                    push.pushed_at.map_or(0, Moment::seconds)
                 ),
                 trigger: Trigger::Commit,
                 delivery,
                 received_at,
+                occurred_at: push.pushed_at.map(Moment::rfc3339),
                 repository: push.repository.clone(),
                 commit: Commit { sha: push.after.clone(), reference: (*branch).to_owned() },
                 deployment: None,
             },
             Self::Deployment(Deployment { deployment, repository, .. }) => BuildRequest {
                 version: VERSION,
-                id: format!("deployment:{}:{}", repository.id, deployment.id),
+                id: format!("deployment:{}:{}", repository.full_name.as_lower(), deployment.id),
                 trigger: Trigger::Deployment,
                 delivery,
                 received_at,
+                occurred_at: deployment.created_at.map(Moment::rfc3339),
                 repository: repository.clone(),
                 commit: Commit {
                     sha: deployment.sha.clone(),
@@ -170,9 +217,7 @@ pub fn decide<'a>(event: &'a Event, policy: Option<&Policy>) -> Decision<'a> {
         (Event::Push(push), Some(policy)) => decide_push(push, policy),
         (Event::Deployment(deployment), Some(policy)) => decide_deployment(deployment, policy),
         (Event::Push(_) | Event::Deployment(_), None) => Decision::Ignore(Ignored::TriggerIsManual),
-        (Event::Ping(ping), policy) => {
-            Decision::Pong(check_hook(&ping.hook, policy.map(|policy| policy.trigger)))
-        }
+        (Event::Ping(ping), policy) => Decision::Pong(check_hook(&ping.hook, policy)),
         (Event::Other(_), _) => Decision::Ignore(Ignored::EventNotUsed),
     }
 }
@@ -211,7 +256,7 @@ fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
     }
 }
 
-/// Decides on a deployment.
+/// Decides on a deployment's creation or status.
 fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a> {
     let deployment = &event.deployment;
     match policy.trigger {
@@ -225,19 +270,52 @@ fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a>
     if deployment.task != DEPLOY {
         return Decision::Ignore(Ignored::TaskNotDeploy { task: deployment.task.clone() });
     }
+    if let Some(run) = event.run.as_ref().filter(|run| is_of_a_fork(run, event.repository.id)) {
+        return Decision::Ignore(Ignored::DeploymentFromFork { event: run.event.clone() });
+    }
     if !policy.enables_environment(&deployment.environment) {
         return Decision::Ignore(Ignored::EnvironmentNotEnabled {
             environment: deployment.environment.clone(),
             enabled: policy.environments.clone(),
         });
     }
+    let of_a_pull_request = |run: &WorkflowRun| run.event.starts_with(PULL_REQUEST);
+    if policy.environments.is_none() && event.run.as_ref().is_some_and(of_a_pull_request) {
+        let environment = deployment.environment.clone();
+        return Decision::Ignore(Ignored::DeploymentFromPullRequest { environment });
+    }
     let branch = deployment.reference.strip_prefix("refs/heads/").unwrap_or(&deployment.reference);
-    match &policy.branches {
-        Some(listed) if !listed.matches(branch) => Decision::Ignore(Ignored::BranchNotEnabled {
+    if let Some(listed) = policy.branches.as_ref().filter(|listed| !listed.matches(branch)) {
+        return Decision::Ignore(Ignored::BranchNotEnabled {
             branch: branch.to_owned(),
             enabled: EnabledBranches::Listed(listed.patterns()),
+        });
+    }
+    let of_a_job = event.run.is_some();
+    let by_itself = if of_a_job { BuildWhen::InProgress } else { BuildWhen::Created };
+    let when = policy.build_when.unwrap_or(by_itself);
+    match &event.status {
+        None if when == BuildWhen::Created => Decision::Build(Build::Deployment(event)),
+        None => Decision::Ignore(Ignored::DeploymentNotStarted {
+            environment: deployment.environment.clone(),
+            when,
+            of_a_job: policy.build_when.is_none(),
         }),
-        _ => Decision::Build(Build::Deployment(event)),
+        // No status has the state `created`.
+        Some(state) if when != BuildWhen::Created && state == when.as_str() => {
+            Decision::Build(Build::Deployment(event))
+        }
+        Some(state) => {
+            Decision::Ignore(Ignored::DeploymentStatusNotUsed { state: state.clone(), when })
+        }
+    }
+}
+
+/// Whether a run is, or may be, of a commit that the repository of this id did not take in.
+fn is_of_a_fork(run: &WorkflowRun, repository: u64) -> bool {
+    match run.head_repository {
+        Some(head_repository) => head_repository != repository,
+        None => !EVENTS_OF_ITS_OWN.contains(&run.event.as_str()),
     }
 }
 
@@ -248,6 +326,8 @@ pub struct HookCheck {
     pub owner: HookOwner,
     /// What keeps it from working; empty if nothing does.
     pub faults: Vec<HookFault>,
+    /// What it leaves out, where it works for a part of the deployments only.
+    pub part: Option<DeploymentPart>,
 }
 
 impl HookCheck {
@@ -273,15 +353,56 @@ pub enum HookOwner {
 pub enum HookFault {
     /// GitHub delivers nothing.
     NotActive,
-    /// The event that the trigger needs is not sent.
-    EventNotSent(&'static str),
-    /// Neither of the events that any trigger needs is sent.
+    /// None of the events that the policy needs is sent.
+    EventNotSent(&'static [&'static str]),
+    /// None of the events that any policy needs is sent.
     NothingSent,
 }
 
-/// Checks whether a webhook can work for its repository's trigger; for an organisation's or app's,
-/// which has no repository and so no trigger, whether it can work for any.
-fn check_hook(hook: &Hook, trigger: Option<Trigger>) -> HookCheck {
+/// The deployments that a webhook has built, where it does not send all that is needed for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeploymentPart {
+    /// Those made through the API: `deployment_status` events are not sent.
+    ThroughTheApi,
+    /// Those that GitHub Actions jobs made: `deployment` events are not sent.
+    OfJobs,
+}
+
+/// What the events that a webhook sends are enough for, under a policy or, where there is none, under any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnoughFor {
+    /// For all that is to be built.
+    All,
+    /// For a part of the deployments.
+    Part(DeploymentPart),
+    /// For nothing; it takes all of these, or one of them where there is no policy.
+    Nothing(&'static [&'static str]),
+}
+
+/// Tells what the events of a webhook are enough for; `sends` says whether it sends one.
+pub fn enough_for(policy: Option<&Policy>, sends: impl Fn(&str) -> bool) -> EnoughFor {
+    let all_of = |events: &'static [&'static str]| match events.iter().all(|event| sends(event)) {
+        true => EnoughFor::All,
+        false => EnoughFor::Nothing(events),
+    };
+    let (created, status) = (sends("deployment"), sends("deployment_status"));
+    match (policy.map(|policy| policy.trigger), policy.and_then(|policy| policy.build_when)) {
+        (Some(Trigger::Manual), _) => EnoughFor::All,
+        (Some(Trigger::Commit), _) => all_of(&["push"]),
+        (Some(Trigger::Deployment), Some(BuildWhen::Created)) => all_of(&["deployment"]),
+        (Some(Trigger::Deployment), Some(_)) => all_of(&["deployment_status"]),
+        (_, _) if created && status => EnoughFor::All,
+        (_, _) if created => EnoughFor::Part(DeploymentPart::ThroughTheApi),
+        (_, _) if status => EnoughFor::Part(DeploymentPart::OfJobs),
+        (None, _) if sends("push") => EnoughFor::All,
+        (None, _) => EnoughFor::Nothing(&["push", "deployment", "deployment_status"]),
+        (Some(_), None) => EnoughFor::Nothing(&["deployment", "deployment_status"]),
+    }
+}
+
+/// Checks whether a webhook can work under its repository's policy; for an organisation's or app's, which has no
+/// repository and so no policy, whether it can work under any.
+fn check_hook(hook: &Hook, policy: Option<&Policy>) -> HookCheck {
     let owner = match hook.kind.as_deref() {
         Some("Organization") => HookOwner::Organization,
         Some("App") => HookOwner::App,
@@ -292,13 +413,14 @@ fn check_hook(hook: &Hook, trigger: Option<Trigger>) -> HookCheck {
     if !hook.active {
         faults.push(HookFault::NotActive);
     }
-    match trigger {
-        Some(Trigger::Deployment) if !sends("deployment") => {
-            faults.push(HookFault::EventNotSent("deployment"));
+    let part = match enough_for(policy, sends) {
+        EnoughFor::All => None,
+        EnoughFor::Part(part) => Some(part),
+        EnoughFor::Nothing(events) => {
+            let nothing = HookFault::EventNotSent(events);
+            faults.push(if policy.is_some() { nothing } else { HookFault::NothingSent });
+            None
         }
-        Some(Trigger::Commit) if !sends("push") => faults.push(HookFault::EventNotSent("push")),
-        None if !sends("deployment") && !sends("push") => faults.push(HookFault::NothingSent),
-        _ => {}
-    }
-    HookCheck { owner, faults }
+    };
+    HookCheck { owner, faults, part }
 }

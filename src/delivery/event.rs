@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::delivery::rejection::Rejection;
 use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong};
 use crate::repository::{Repository, RepositoryName, Sha};
+use crate::time::Moment;
 
 /// Longest text taken for a ref, an environment, a task, a login or a URL, in bytes. Far above what
 /// GitHub sends, and so low that a build request made of them always fits in a queue message.
@@ -21,8 +22,9 @@ pub enum Event {
     /// Commits were pushed to a branch or tag, or a ref was made or deleted.
     /// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#push>
     Push(Push),
-    /// A deployment was made.
-    /// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment>
+    /// A deployment was made, or got a status.
+    /// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment>,
+    /// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status>
     Deployment(Deployment),
     /// Any other event. The repository is kept for the answer, where there is one.
     Other(Option<RepositoryName>),
@@ -35,6 +37,8 @@ pub struct Ping {
     pub hook: Hook,
     /// The webhook's repository. An organisation's or app's webhook has none.
     pub repository: Option<RepositoryName>,
+    /// The repository's id.
+    pub repository_id: Option<u64>,
 }
 
 /// A webhook's settings, as its ping tells them.
@@ -53,28 +57,41 @@ pub struct Hook {
 pub struct Push {
     /// The full ref: `refs/heads/…` or `refs/tags/…`.
     pub reference: String,
-    /// The commit that the ref pointed to before.
-    pub before: Sha,
     /// The commit that the ref points to now.
     pub after: Sha,
     /// Whether the ref was deleted.
     pub deleted: bool,
+    /// When it happened.
+    pub pushed_at: Option<Moment>,
     /// Where it happened.
     pub repository: Repository,
 }
 
-/// A `deployment` event.
+/// A `deployment` or a `deployment_status` event: the same deployment comes by both.
 #[derive(Debug)]
 pub struct Deployment {
     /// `created`; older GitHub Enterprise Server versions send none.
     pub action: Option<String>,
+    /// The state of the status that the deployment got, such as `in_progress`; none of a `deployment` event.
+    pub status: Option<String>,
+    /// The GitHub Actions run whose job made the deployment; none where it was made through the API.
+    pub run: Option<WorkflowRun>,
     /// What is to be deployed.
     pub deployment: DeploymentDetails,
     /// Where it happened.
     pub repository: Repository,
 }
 
-/// The `deployment` object of a `deployment` event.
+/// The `workflow_run` object of a deployment's event.
+#[derive(Debug)]
+pub struct WorkflowRun {
+    /// The event that started the run, such as `push` or `pull_request`.
+    pub event: String,
+    /// The id of the repository that the run's commit is of, where GitHub tells it.
+    pub head_repository: Option<u64>,
+}
+
+/// The `deployment` object of a deployment's event.
 #[derive(Debug)]
 pub struct DeploymentDetails {
     /// GitHub's id of the deployment.
@@ -93,19 +110,64 @@ pub struct DeploymentDetails {
     pub payload: Box<RawValue>,
     /// The login of whoever made the deployment.
     pub creator: Option<String>,
+    /// When it was made.
+    pub created_at: Option<Moment>,
 }
 
-/// A text of at most [`LONGEST_TEXT`] bytes.
+/// A text of at most [`LONGEST_TEXT`] bytes on one line, and so without a character that commands a terminal.
 struct Text(String);
 
 impl<'a> FromJson<'a> for Text {
     fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
         let text = String::from_json(json)?;
-        if text.len() <= LONGEST_TEXT {
-            Ok(Self(text))
-        } else {
+        if text.len() > LONGEST_TEXT {
             Err(Wrong::new(format!("longer than {LONGEST_TEXT} bytes")))
+        } else if text.chars().any(char::is_control) {
+            Err(Wrong::new("holds a control character"))
+        } else {
+            Ok(Self(text))
         }
+    }
+}
+
+/// A [`Text`] that nobody takes for an option of a command: the name of an environment or a login.
+struct Name(String);
+
+impl<'a> FromJson<'a> for Name {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        let Text(name) = Text::from_json(json)?;
+        if name.starts_with('-') { Err(Wrong::new("begins with a dash")) } else { Ok(Self(name)) }
+    }
+}
+
+/// The name of a ref, full or not, as git lets it be (<https://git-scm.com/docs/git-check-ref-format>).
+struct RefName(String);
+
+impl<'a> FromJson<'a> for RefName {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        let Text(name) = Text::from_json(json)?;
+        let full = ["refs/heads/", "refs/tags/"].iter().find_map(|kind| name.strip_prefix(kind));
+        if full.unwrap_or(&name).starts_with('-') {
+            return Err(Wrong::new("begins with a dash"));
+        }
+        match gix_validate::reference::name_partial(name.as_bytes().into()) {
+            Ok(_) => Ok(Self(name)),
+            Err(_) => Err(Wrong::new("not a name that git lets a ref have")),
+        }
+    }
+}
+
+/// A time as GitHub gives it: by RFC 3339, or the number of seconds since 1970.
+struct Time(Moment);
+
+impl<'a> FromJson<'a> for Time {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        let moment = match &json {
+            Json::Whole(seconds) => Moment::from_seconds(*seconds),
+            Json::Text(text) => Moment::from_rfc3339(text),
+            _ => None,
+        };
+        moment.map(Self).ok_or_else(|| Wrong::new(format!("expected a time, found {json}")))
     }
 }
 
@@ -117,6 +179,7 @@ const REPOSITORY: Wanted = &[
     ("clone_url", Want::Scalar),
     ("default_branch", Want::Scalar),
     ("private", Want::Scalar),
+    ("pushed_at", Want::Scalar),
 ];
 
 const PING: Wanted = &[
@@ -124,12 +187,11 @@ const PING: Wanted = &[
         "hook",
         Want::Object(&[("active", Want::Scalar), ("events", Want::List), ("type", Want::Scalar)]),
     ),
-    ("repository", Want::Object(NAMED_REPOSITORY)),
+    ("repository", Want::Object(&[("full_name", Want::Scalar), ("id", Want::Scalar)])),
 ];
 
 const PUSH: Wanted = &[
     ("ref", Want::Scalar),
-    ("before", Want::Scalar),
     ("after", Want::Scalar),
     ("deleted", Want::Scalar),
     ("repository", Want::Object(REPOSITORY)),
@@ -148,6 +210,15 @@ const DEPLOYMENT: Wanted = &[
             ("description", Want::Scalar),
             ("payload", Want::Raw),
             ("creator", Want::Object(&[("login", Want::Scalar)])),
+            ("created_at", Want::Scalar),
+        ]),
+    ),
+    ("deployment_status", Want::Object(&[("state", Want::Scalar)])),
+    (
+        "workflow_run",
+        Want::Object(&[
+            ("event", Want::Scalar),
+            ("head_repository", Want::Object(&[("id", Want::Scalar)])),
         ]),
     ),
     ("repository", Want::Object(REPOSITORY)),
@@ -159,6 +230,14 @@ fn text(fields: &mut Fields, name: &str) -> Result<String, String> {
     fields.take(name).map(|Text(text)| text)
 }
 
+fn ref_name(fields: &mut Fields, name: &str) -> Result<String, String> {
+    fields.take(name).map(|RefName(ref_name)| ref_name)
+}
+
+fn moment(fields: &mut Fields, name: &str) -> Result<Option<Moment>, String> {
+    fields.take::<Option<Time>>(name).map(|time| time.map(|Time(moment)| moment))
+}
+
 impl Ping {
     fn from_fields(mut fields: Fields) -> Result<Self, String> {
         let mut hook = fields.object("hook")?;
@@ -168,29 +247,65 @@ impl Ping {
             kind: hook.take("type")?,
         };
         let repository = fields.optional_object("repository")?;
-        let repository = repository.map(|mut fields| fields.take("full_name")).transpose()?;
-        Ok(Self { hook, repository })
+        let (repository, repository_id) = match repository {
+            Some(mut fields) => (Some(fields.take("full_name")?), fields.take("id")?),
+            None => (None, None),
+        };
+        Ok(Self { hook, repository, repository_id })
     }
 }
 
 impl Push {
     fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let reference = ref_name(&mut fields, "ref")?;
+        let after = fields.take("after")?;
+        let deleted = fields.take::<Option<bool>>("deleted")?.unwrap_or(false);
+        let mut repository = fields.object("repository")?;
+        let pushed_at = moment(&mut repository, "pushed_at")?;
+        let repository = Repository::from_fields(repository)?;
+        Ok(Self { reference, after, deleted, pushed_at, repository })
+    }
+}
+
+impl Deployment {
+    /// Reads the payload of a `deployment_status` event.
+    fn with_status(mut fields: Fields) -> Result<Self, String> {
+        let status = text(&mut fields.object("deployment_status")?, "state")?;
+        Ok(Self { status: Some(status), ..Self::from_fields(fields)? })
+    }
+
+    /// Reads the payload of a `deployment` event.
+    ///
+    /// The event's name is not signed. What is signed of a `deployment_status` event could else be sent again as the
+    /// deployment's creation, long after it.
+    fn without_status(mut fields: Fields) -> Result<Self, String> {
+        match fields.optional_object("deployment_status")? {
+            None => Self::from_fields(fields),
+            Some(_) => Err("`deployment_status`: no deployment event has it".to_owned()),
+        }
+    }
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let run = fields.optional_object("workflow_run")?;
         Ok(Self {
-            reference: text(&mut fields, "ref")?,
-            before: fields.take("before")?,
-            after: fields.take("after")?,
-            deleted: fields.take::<Option<bool>>("deleted")?.unwrap_or(false),
+            action: fields.take::<Option<Text>>("action")?.map(|Text(action)| action),
+            status: None,
+            run: run.map(WorkflowRun::from_fields).transpose()?,
+            deployment: DeploymentDetails::from_fields(fields.object("deployment")?)?,
             repository: Repository::from_fields(fields.object("repository")?)?,
         })
     }
 }
 
-impl Deployment {
+impl WorkflowRun {
     fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let head_repository = fields.optional_object("head_repository")?;
         Ok(Self {
-            action: fields.take("action")?,
-            deployment: DeploymentDetails::from_fields(fields.object("deployment")?)?,
-            repository: Repository::from_fields(fields.object("repository")?)?,
+            event: fields.take::<Option<Text>>("event")?.map_or(String::new(), |Text(event)| event),
+            head_repository: match head_repository {
+                Some(mut repository) => repository.take("id")?,
+                None => None,
+            },
         })
     }
 }
@@ -200,9 +315,9 @@ impl DeploymentDetails {
         Ok(Self {
             id: fields.take("id")?,
             sha: fields.take("sha")?,
-            reference: text(&mut fields, "ref")?,
+            reference: ref_name(&mut fields, "ref")?,
             task: text(&mut fields, "task")?,
-            environment: text(&mut fields, "environment")?,
+            environment: fields.take("environment").map(|Name(environment)| environment)?,
             description: fields.take("description")?,
             payload: fields
                 .take::<Option<&RawValue>>("payload")?
@@ -210,8 +325,9 @@ impl DeploymentDetails {
                 .to_owned(),
             creator: fields
                 .optional_object("creator")?
-                .map(|mut creator| text(&mut creator, "login"))
+                .map(|mut creator| creator.take("login").map(|Name(login)| login))
                 .transpose()?,
+            created_at: moment(&mut fields, "created_at")?,
         })
     }
 }
@@ -222,7 +338,7 @@ impl Repository {
             id: fields.take("id")?,
             full_name: fields.take("full_name")?,
             clone_url: text(&mut fields, "clone_url")?,
-            default_branch: text(&mut fields, "default_branch")?,
+            default_branch: ref_name(&mut fields, "default_branch")?,
             private: fields.take("private")?,
         })
     }
@@ -239,7 +355,10 @@ impl Event {
             "ping" => read(PING).and_then(Ping::from_fields).map(Self::Ping),
             "push" => read(PUSH).and_then(Push::from_fields).map(Self::Push),
             "deployment" => {
-                read(DEPLOYMENT).and_then(Deployment::from_fields).map(Self::Deployment)
+                read(DEPLOYMENT).and_then(Deployment::without_status).map(Self::Deployment)
+            }
+            "deployment_status" => {
+                read(DEPLOYMENT).and_then(Deployment::with_status).map(Self::Deployment)
             }
             _ => read(OTHER).map(|mut fields| {
                 let repository = fields.optional_object("repository").ok().flatten();
@@ -256,6 +375,25 @@ impl Event {
             Self::Push(push) => Some(&push.repository.full_name),
             Self::Deployment(deployment) => Some(&deployment.repository.full_name),
             Self::Other(repository) => repository.as_ref(),
+        }
+    }
+
+    /// The id of that repository, as far as the payload tells it.
+    pub fn repository_id(&self) -> Option<u64> {
+        match self {
+            Self::Ping(ping) => ping.repository_id,
+            Self::Push(push) => Some(push.repository.id),
+            Self::Deployment(deployment) => Some(deployment.repository.id),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// The repository as a build would get it: of an event that can start one.
+    pub fn to_build(&self) -> Option<&Repository> {
+        match self {
+            Self::Push(push) => Some(&push.repository),
+            Self::Deployment(deployment) => Some(&deployment.repository),
+            Self::Ping(_) | Self::Other(_) => None,
         }
     }
 

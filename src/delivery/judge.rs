@@ -8,7 +8,7 @@ use crate::delivery::event::Event;
 use crate::delivery::rejection::Rejection;
 use crate::delivery::verdict::{Known, Queued, Verdict};
 use crate::policy::Policy;
-use crate::repository::RepositoryName;
+use crate::repository::{GitHubUrl, RepositoryName};
 use crate::route::Entrance;
 
 /// What a payload comes to.
@@ -29,14 +29,15 @@ pub struct ToQueue {
     pub message: String,
 }
 
-/// Judges the payload of a delivery that came in by `entrance` at `received_at`, in milliseconds since 1970. `known`
-/// has the event and the delivery's GUID, and learns what the payload tells. `policy_of` looks up the policy of
-/// a repository, and is asked only where one is needed.
+/// Judges the payload of a delivery that came in by `entrance` at `received_at`, in milliseconds since 1970, to a gate
+/// that serves `github`. `known` has the event and the delivery's GUID, and learns what the payload tells.
+/// `policy_of` looks up the policy of a repository, and is asked only where one is needed.
 ///
 /// The order of these steps is the order of the refusals.
 pub async fn judge(
     payload: &[u8],
     entrance: &Entrance,
+    github: &GitHubUrl,
     received_at: u64,
     known: &mut Known,
     policy_of: impl AsyncFnOnce(&RepositoryName) -> Result<Rc<Policy>, Rejection>,
@@ -44,12 +45,25 @@ pub async fn judge(
     let event = Event::parse(known.event.as_deref().unwrap_or_default(), payload)?;
     known.learn_repository(&event);
     admit(entrance, event.repository())?;
+    if let Some(repository) = event.to_build() {
+        let expected = github.clone_url(&repository.full_name);
+        if !repository.clone_url.eq_ignore_ascii_case(&expected) {
+            let github = github.clone();
+            return Err(Rejection::OtherCloneUrl { expected, github });
+        }
+    }
 
     let policy = match event.governed_by() {
         Some(repository) => Some(policy_of(repository).await?),
         None => None,
     };
     known.learn_trigger(policy.as_deref());
+    if let (Some(id), Some(expected)) =
+        (event.repository_id(), policy.as_deref().and_then(|policy| policy.repository_id))
+        && id != expected
+    {
+        return Err(Rejection::OtherRepositoryId { id, expected });
+    }
 
     Ok(match decide(&event, policy.as_deref()) {
         Decision::Ignore(why) => Judged { verdict: Verdict::Ignored(why), build: None },
@@ -74,7 +88,7 @@ pub async fn judge(
 fn admit(entrance: &Entrance, repository: Option<&RepositoryName>) -> Result<(), Rejection> {
     match entrance {
         Entrance::Repository(own) if repository != Some(own) => {
-            Err(Rejection::RepositoryMismatch { route: own.clone() })
+            Err(Rejection::OtherRepository { route: own.clone() })
         }
         _ => Ok(()),
     }
@@ -94,7 +108,7 @@ mod tests {
         for repository in [Some(&other), None] {
             assert_eq!(
                 admit(&entrance, repository),
-                Err(Rejection::RepositoryMismatch { route: own.clone() })
+                Err(Rejection::OtherRepository { route: own.clone() })
             );
             assert_eq!(admit(&Entrance::Shared, repository), Ok(()));
         }

@@ -18,7 +18,7 @@ use crate::platform::request::{BodyError, Request, headers, read_body};
 use crate::platform::response::{self, Response};
 use crate::platform::{self, Error, crypto, kv, queue};
 use crate::policy::{Policy, lookup};
-use crate::repository::RepositoryName;
+use crate::repository::{GitHubUrl, RepositoryName};
 use crate::route::Entrance;
 use crate::signature;
 use crate::signature::github::WebhookSecrets;
@@ -37,8 +37,9 @@ const KV_CACHE: u32 = 30;
 thread_local! {
     /// The policies that this isolate has read a short time ago. That a repository is missing is never
     /// remembered, and neither is a value that cannot be used: either is put right by somebody who then
-    /// redelivers.
-    static POLICIES: RefCell<Remembered<String, Rc<Policy>>> =
+    /// redelivers. With each lies the spelling of the name that it was looked up by, for by another one a key with
+    /// capitals may be found; that there is one entry for all of them keeps a repository from pushing others out.
+    static POLICIES: RefCell<Remembered<String, (RepositoryName, Rc<Policy>)>> =
         RefCell::new(Remembered::at_most(MOST_REMEMBERED));
 }
 
@@ -81,8 +82,12 @@ async fn take(
     known.announced(&headers);
 
     let body = read_body(request, header("Content-Length").as_deref(), LARGEST_BODY).await?;
-    let secrets =
-        WebhookSecrets::new(env.text("WEBHOOK_SECRET"), env.text("WEBHOOK_SECRET_PREVIOUS"))?;
+    let secrets = WebhookSecrets::new(
+        env.text("WEBHOOK_SECRET"),
+        env.text("WEBHOOK_SECRET_PREVIOUS"),
+        known.is_local(),
+    )?;
+    let github = GitHubUrl::parse(env.text("GITHUB_URL").as_deref())?;
     let secrets = match entrance {
         Entrance::Shared => secrets,
         Entrance::Repository(repository) => secrets.for_repository(repository),
@@ -91,9 +96,9 @@ async fn take(
     known.verified(body.secret_used());
 
     let payload = ContentType::read(header("Content-Type"))?.payload(&body)?;
-    let policy_of = async |repository: &RepositoryName| look_up(env, repository, received_at).await;
+    let policy_of = async |repository: &RepositoryName| look_up(env, repository).await;
     let Judged { verdict, build } =
-        judge(&payload, entrance, received_at, known, policy_of).await?;
+        judge(&payload, entrance, &github, received_at, known, policy_of).await?;
     if let Some(build) = build {
         let sent = queue::send(env, "BUILD_QUEUE", &build.message).await;
         sent.map_err(|detail| Rejection::QueueUnavailable { detail })?;
@@ -112,13 +117,13 @@ async fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 /// Looks up the policy that the operator has set for a repository: in KV, unless that was done a short time
 /// ago.
-async fn look_up(
-    env: &Env,
-    repository: &RepositoryName,
-    now: u64,
-) -> Result<Rc<Policy>, Rejection> {
-    let remembered = POLICIES.with_borrow_mut(|policies| policies.get(repository.as_spelt(), now));
-    if let Some(policy) = remembered {
+async fn look_up(env: &Env, repository: &RepositoryName) -> Result<Rc<Policy>, Rejection> {
+    // Not when the delivery came: its body may have taken seconds since then.
+    let now = platform::now();
+    let remembered = POLICIES.with_borrow_mut(|policies| policies.get(repository.as_lower(), now));
+    if let Some((spelt, policy)) = remembered
+        && spelt.as_spelt() == repository.as_spelt()
+    {
         return Ok(policy);
     }
     let keys = lookup::keys(repository);
@@ -126,7 +131,8 @@ async fn look_up(
     let values = values.map_err(|detail| Rejection::PolicyUnavailable { detail })?;
     let policy = Rc::new(lookup::choose(keys, values)?);
     let until = now + lookup::memory(env.text("POLICY_CACHE_SECONDS").as_deref());
-    let (name, remembered) = (repository.as_spelt().to_owned(), policy.clone());
+    let (name, remembered) = (repository.as_lower().to_owned(), policy.clone());
+    let remembered = (repository.clone(), remembered);
     POLICIES.with_borrow_mut(|policies| policies.keep(name, remembered, until));
     Ok(policy)
 }

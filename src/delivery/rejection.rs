@@ -2,7 +2,7 @@
 //! sentence is in `answer.rs`.
 
 use crate::policy::lookup::NoPolicy;
-use crate::repository::RepositoryName;
+use crate::repository::{GitHubUrl, InvalidGitHubUrl, RepositoryName};
 use crate::route::NoRoute;
 use crate::signature::github::{BadSignature, NoSecret};
 
@@ -32,9 +32,23 @@ pub enum Rejection {
         problem: String,
     },
     /// The delivery came by one repository's own route and is about another one, or about none.
-    RepositoryMismatch {
+    OtherRepository {
         /// The route's repository.
         route: RepositoryName,
+    },
+    /// The repository has another id than the one that the policy is for.
+    OtherRepositoryId {
+        /// Its id.
+        id: u64,
+        /// The policy's.
+        expected: u64,
+    },
+    /// The repository would be cloned from somewhere else than where GitHub has a repository of its name.
+    OtherCloneUrl {
+        /// The only URL that would do.
+        expected: String,
+        /// The GitHub that the gate serves.
+        github: GitHubUrl,
     },
     /// There is no policy for the repository.
     RepositoryNotLinked,
@@ -47,19 +61,33 @@ pub enum Rejection {
     },
     /// The body has more bytes than GitHub ever sends.
     PayloadTooLarge,
+    /// The body was not there in time.
+    BodyTooSlow,
+    /// Too much of other deliveries' bodies is being read.
+    Busy,
     /// The body is neither JSON nor a form.
     UnsupportedContentType {
         /// What it is said to be.
         content_type: Option<String>,
     },
-    /// There is no webhook secret.
-    NotConfigured,
+    /// A setting is missing or cannot be used.
+    NotConfigured {
+        /// Which one, and what to do: for the log only.
+        detail: &'static str,
+    },
     /// The policy that is stored cannot be used.
     InvalidPolicy {
         /// The key that it lies under.
         key: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The policy is stored under a key that is never used, because it has capitals.
+    PolicyKeyHasCapitals {
+        /// The key.
+        key: String,
+        /// The policy.
+        policy: String,
     },
     /// KV did not answer.
     PolicyUnavailable {
@@ -81,14 +109,18 @@ impl Rejection {
             Self::MalformedPayload { .. } => "malformed-payload",
             Self::MissingSignature { .. } => "missing-signature",
             Self::IllFormedSignature { .. } | Self::BadSignature => "bad-signature",
-            Self::RepositoryMismatch { .. } => "repository-mismatch",
+            Self::OtherRepository { .. }
+            | Self::OtherRepositoryId { .. }
+            | Self::OtherCloneUrl { .. } => "repository-mismatch",
             Self::RepositoryNotLinked => "repository-not-linked",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedContentType { .. } => "unsupported-content-type",
-            Self::NotConfigured => "not-configured",
-            Self::InvalidPolicy { .. } => "invalid-policy",
+            Self::BodyTooSlow => "body-too-slow",
+            Self::Busy => "busy",
+            Self::NotConfigured { .. } => "not-configured",
+            Self::InvalidPolicy { .. } | Self::PolicyKeyHasCapitals { .. } => "invalid-policy",
             Self::PolicyUnavailable { .. } => "policy-unavailable",
             Self::QueueUnavailable { .. } => "queue-unavailable",
         }
@@ -101,13 +133,18 @@ impl Rejection {
             Self::MissingSignature { .. }
             | Self::IllFormedSignature { .. }
             | Self::BadSignature => 401,
-            Self::RepositoryMismatch { .. } => 403,
+            Self::OtherRepository { .. }
+            | Self::OtherRepositoryId { .. }
+            | Self::OtherCloneUrl { .. } => 403,
             Self::RepositoryNotLinked | Self::NotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
+            Self::BodyTooSlow => 408,
             Self::PayloadTooLarge => 413,
             Self::UnsupportedContentType { .. } => 415,
-            Self::NotConfigured | Self::InvalidPolicy { .. } => 500,
-            Self::PolicyUnavailable { .. } | Self::QueueUnavailable { .. } => 503,
+            Self::NotConfigured { .. }
+            | Self::InvalidPolicy { .. }
+            | Self::PolicyKeyHasCapitals { .. } => 500,
+            Self::Busy | Self::PolicyUnavailable { .. } | Self::QueueUnavailable { .. } => 503,
         }
     }
 
@@ -115,9 +152,7 @@ impl Rejection {
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::PolicyUnavailable { detail } | Self::QueueUnavailable { detail } => Some(detail),
-            Self::NotConfigured => Some(
-                "WEBHOOK_SECRET is unset or blank; set it with: npx wrangler secret put WEBHOOK_SECRET",
-            ),
+            Self::NotConfigured { detail } => Some(detail),
             _ => None,
         }
     }
@@ -137,13 +172,32 @@ impl From<NoPolicy> for Rejection {
         match why {
             NoPolicy::NotLinked => Self::RepositoryNotLinked,
             NoPolicy::Invalid { key, problem } => Self::InvalidPolicy { key, problem },
+            NoPolicy::Capitals { key, policy } => Self::PolicyKeyHasCapitals { key, policy },
         }
     }
 }
 
 impl From<NoSecret> for Rejection {
-    fn from(NoSecret: NoSecret) -> Self {
-        Self::NotConfigured
+    fn from(why: NoSecret) -> Self {
+        let detail = match why {
+            NoSecret::Unset => {
+                "WEBHOOK_SECRET is unset or blank; set it with: npx wrangler secret put WEBHOOK_SECRET"
+            }
+            NoSecret::Published => {
+                "WEBHOOK_SECRET or WEBHOOK_SECRET_PREVIOUS is the one of .dev.vars.example, which everybody \
+                 knows, and this gate is not reached by a loopback address; set one of your own with: npx \
+                 wrangler secret put WEBHOOK_SECRET"
+            }
+        };
+        Self::NotConfigured { detail }
+    }
+}
+
+impl From<InvalidGitHubUrl> for Rejection {
+    fn from(InvalidGitHubUrl: InvalidGitHubUrl) -> Self {
+        let detail =
+            "GITHUB_URL is not an https URL such as https://github.com; it is set in wrangler.toml";
+        Self::NotConfigured { detail }
     }
 }
 

@@ -78,7 +78,8 @@ impl WebhookHeaders {
 }
 
 fn is_event_name(event: &str) -> bool {
-    event.len() <= LONGEST_EVENT && event.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    event.len() <= LONGEST_EVENT && event.bytes().all(is_part)
 }
 
 /// `8-4-4-4-12` hexadecimal digits.
@@ -96,9 +97,12 @@ fn is_guid(text: &str) -> bool {
 pub enum ContentType {
     /// `application/json`: the body is the payload.
     Json,
-    /// `application/x-www-form-urlencoded`: the payload is the field `payload` of a form.
+    /// `application/x-www-form-urlencoded`: the payload is the one field of a form, `payload`.
     Form,
 }
+
+/// How a form of GitHub's begins.
+const FORM: &[u8] = b"payload=";
 
 impl ContentType {
     /// Reads a `Content-Type` header, whatever its case and parameters (RFC 9110, section 8.3).
@@ -114,19 +118,28 @@ impl ContentType {
     }
 
     /// The JSON payload in a body of this type.
+    ///
+    /// Errors where the body begins otherwise than GitHub's of this type do. The header is not signed, and text that
+    /// outsiders wrote lies in a body that GitHub signed: JSON with `&payload=` in a comment, sent again as a form,
+    /// must not mean what the comment says.
     pub fn payload(self, body: &VerifiedBody) -> Result<Cow<'_, [u8]>, Rejection> {
-        match self {
-            Self::Json => Ok(Cow::Borrowed(body.bytes())),
-            Self::Form => form_urlencoded::parse(body.bytes())
-                .find(|(name, _)| name == "payload")
-                .map(|(_, value)| match value {
+        let body = body.bytes();
+        let form = body.strip_prefix(FORM).filter(|value| !value.contains(&b'&'));
+        let problem = match (self, form) {
+            (Self::Json, _) if body.starts_with(b"{") => return Ok(Cow::Borrowed(body)),
+            (Self::Json, _) => "the content type says JSON, and the body does not begin with `{`",
+            (Self::Form, Some(_)) => {
+                let value = form_urlencoded::parse(body).next().map(|(_, value)| value);
+                return Ok(match value.unwrap_or_default() {
                     Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
                     Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-                })
-                .ok_or_else(|| Rejection::MalformedPayload {
-                    problem: "the form has no field `payload`".to_owned(),
-                }),
-        }
+                });
+            }
+            (Self::Form, None) => {
+                "the content type says a form, and the body is not the one field `payload`"
+            }
+        };
+        Err(Rejection::MalformedPayload { problem: problem.to_owned() })
     }
 }
 
@@ -197,6 +210,12 @@ mod tests {
     }
 
     #[test]
+    fn an_events_name_may_hold_digits() {
+        let headers = read(&[(EVENT_HEADER, Some("projects_v2_item"))]).ok().unwrap();
+        assert_eq!(headers.event, "projects_v2_item");
+    }
+
+    #[test]
     fn ill_formed_events_and_deliveries_are_refused() {
         for event in ["Push", "push event", "push\"", &"x".repeat(65)] {
             assert_eq!(
@@ -238,7 +257,7 @@ mod tests {
     }
 
     fn verified(body: &[u8]) -> VerifiedBody {
-        let secrets = WebhookSecrets::new(Some("secret".into()), None).unwrap();
+        let secrets = WebhookSecrets::new(Some("secret".into()), None, false).unwrap();
         let signature = Signature::parse(&sign(&"secret".to_owned().into(), body)).unwrap();
         secrets.verify_here(body, &signature).unwrap()
     }
@@ -247,13 +266,34 @@ mod tests {
     fn the_payload_is_the_body_or_the_forms_field() {
         let json = br#"{"a": "b&c = d"}"#;
         assert_eq!(&*ContentType::Json.payload(&verified(json)).unwrap(), json);
-        let form = b"x=1&payload=%7B%22a%22%3A+%22b%26c+%3D+d%22%7D";
+        let form = b"payload=%7B%22a%22%3A+%22b%26c+%3D+d%22%7D";
         assert_eq!(&*ContentType::Form.payload(&verified(form)).unwrap(), json);
-        for without in [&b""[..], b"payloads=1", b"{\"a\":1}"] {
-            assert!(matches!(
-                ContentType::Form.payload(&verified(without)),
-                Err(Rejection::MalformedPayload { .. })
-            ));
+    }
+
+    #[test]
+    fn no_content_type_changes_what_signed_bytes_mean() {
+        let malformed = |content_type: ContentType, body: &[u8]| {
+            let body = verified(body);
+            let payload = content_type.payload(&body);
+            matches!(payload, Err(Rejection::MalformedPayload { .. }))
+        };
+        for json in [&br#"{"comment":"x&payload=%7B%7D&y"}"#[..], br#"{"a":1}"#, b"{"] {
+            assert!(malformed(ContentType::Form, json));
+            assert!(!malformed(ContentType::Json, json));
+        }
+        assert!(malformed(ContentType::Json, b"payload=%7B%7D"));
+        for neither in [
+            &b""[..],
+            b"payloads=1",
+            b"x=1&payload=%7B%7D",
+            b"payload=%7B%7D&x=1",
+            b"payload=%7B%7D&",
+            b" payload=%7B%7D",
+            b" {}",
+            b"[]",
+        ] {
+            assert!(malformed(ContentType::Form, neither), "{neither:?}");
+            assert!(malformed(ContentType::Json, neither), "{neither:?}");
         }
     }
 

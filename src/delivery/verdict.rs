@@ -7,10 +7,14 @@ use crate::delivery::event::Event;
 use crate::delivery::rejection::Rejection;
 use crate::delivery::request::WebhookHeaders;
 use crate::log;
+use crate::policy::command::Kv;
 use crate::policy::{Policy, Trigger};
 use crate::repository::RepositoryName;
 use crate::signature::github::SecretUsed;
-use crate::url::{is_loopback, scheme_and_host};
+use crate::url::is_local;
+
+/// When to come back to a gate that is busy, in seconds: by then, what it was reading is there or refused.
+const BUSY_SECONDS: &str = "10";
 
 /// What became of a delivery.
 #[derive(Debug)]
@@ -150,7 +154,12 @@ impl Known {
 
     /// Whether the gate runs in the local simulator: only that is reached by a loopback name.
     pub fn is_local(&self) -> bool {
-        scheme_and_host(&self.gate).is_some_and(|(_, host)| is_loopback(host))
+        is_local(&self.gate)
+    }
+
+    /// Where the gate's policies lie.
+    pub fn kv(&self) -> Kv {
+        if self.is_local() { Kv::Local } else { Kv::Remote }
     }
 }
 
@@ -177,6 +186,7 @@ impl Verdict {
     pub fn header(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Rejected(Rejection::MethodNotAllowed { allow }) => Some(("Allow", allow)),
+            Self::Rejected(Rejection::Busy) => Some(("Retry-After", BUSY_SECONDS)),
             _ => None,
         }
     }

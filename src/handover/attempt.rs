@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_obeyed_in_both_forms_up_to_twelve_hours() {
+    fn retry_after_is_read_in_both_forms() {
         for (value, seconds) in [
             ("120", Some(120)),
             (" 0 ", Some(0)),

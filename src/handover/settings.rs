@@ -2,7 +2,7 @@
 
 use crate::retry::Schedule;
 use crate::signature::standard_webhooks::OriginSecrets;
-use crate::url::{is_loopback, scheme_and_host};
+use crate::url::{is_local, is_loopback, scheme_and_host};
 
 /// How long the origin is given to answer, in seconds.
 const ORIGIN_TIMEOUT: u64 = 30;
@@ -52,7 +52,7 @@ impl Settings {
         let origin = || {
             let url = get("ORIGIN_URL").unwrap_or_default();
             check_origin_url(&url)?;
-            let secrets = OriginSecrets::parse(get("ORIGIN_SECRET").as_deref());
+            let secrets = OriginSecrets::parse(get("ORIGIN_SECRET").as_deref(), is_local(&url));
             let secrets = secrets.map_err(|error| error.to_string())?;
             let patience = number("ORIGIN_TIMEOUT_SECONDS", ORIGIN_TIMEOUT)?;
             if !(1..=LONGEST_TIMEOUT).contains(&patience) {
@@ -127,6 +127,16 @@ mod tests {
             ("ORIGIN_URL", None, "ORIGIN_URL is unset or blank"),
             ("ORIGIN_SECRET", None, "ORIGIN_SECRET is unset or blank"),
             ("ORIGIN_SECRET", Some("whsec_MfKQ9"), "ORIGIN_SECRET is not whsec_ and base64"),
+            (
+                "ORIGIN_SECRET",
+                Some("whsec_c2l4dGVlbiBieXRlcyE="),
+                "ORIGIN_SECRET has fewer than 24 bytes",
+            ),
+            (
+                "ORIGIN_SECRET",
+                Some("whsec_bG9jYWwtb3JpZ2luLXNlY3JldC1sb2NhbA=="),
+                "ORIGIN_SECRET is the one of .dev.vars.example, which everybody knows",
+            ),
             ("ORIGIN_TIMEOUT_SECONDS", Some("0"), "ORIGIN_TIMEOUT_SECONDS is not from 1 to 300"),
             ("ORIGIN_TIMEOUT_SECONDS", Some("301"), "ORIGIN_TIMEOUT_SECONDS is not from 1 to 300"),
             ("ORIGIN_TIMEOUT_SECONDS", Some("-1"), "ORIGIN_TIMEOUT_SECONDS is not a whole number"),

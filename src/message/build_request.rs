@@ -1,5 +1,5 @@
-//! The build request: what is put on the queue and handed to the origin. Its identity comes only
-//! from what GitHub signed, so however often an event is delivered, it asks for the same build.
+//! The build request: what is put on the queue and handed to the origin. Its identity comes only from what the
+//! signature of a delivery vouches for, so however often an event is delivered, it asks for the same build.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -23,7 +23,9 @@ const LONGEST_DESCRIPTION: usize = 1_000;
 pub struct BuildRequest {
     /// [`VERSION`]
     pub version: u64,
-    /// The same for every delivery of the same event.
+    /// The same for every delivery of the same event, and another for each other event: made of what the delivery's
+    /// signature vouches for, and led by the repository's name, so that nobody who knows the secret of one repository
+    /// can make an id of another's.
     pub id: String,
     /// What asked for it: under `commit` a push, under `deployment` a deployment.
     pub trigger: Trigger,
@@ -31,6 +33,9 @@ pub struct BuildRequest {
     pub delivery: String,
     /// When that came, by RFC 3339.
     pub received_at: String,
+    /// When GitHub says that the event happened, by RFC 3339: unlike `received_at`, it tells which of two events is
+    /// newer, for a redelivered one comes late. None where GitHub does not say.
+    pub occurred_at: Option<String>,
     /// What is to be built.
     pub repository: Repository,
     /// Which commit of it.

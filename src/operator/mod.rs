@@ -5,21 +5,23 @@ pub mod token;
 
 use crate::ledger::dead_letters;
 use crate::log;
+use crate::message::build_request::QueuedRequest;
 use crate::platform::env::Env;
 use crate::platform::request::{Request, headers};
 use crate::platform::response::{self, Header, Response};
 use crate::platform::{self, Error, queue};
 use crate::route::{NoRoute, OperatorRoute};
 use crate::time::rfc3339;
-use crate::url::Location;
+use crate::url::{Location, is_local};
 use answer::{Dropped, Redriven, Refusal, json, letter_id};
 use token::OperatorToken;
 
 const NO_STORE: Header = ("Cache-Control", "no-store");
 
-/// The operator's token, if there is one; without it there are no operator's routes.
-pub fn token(env: &Env) -> Option<OperatorToken> {
-    OperatorToken::new(env.text("OPERATOR_TOKEN"))
+/// The operator's token, if there is one that is good for a gate reached at this URL; without it there are no
+/// operator's routes.
+pub fn token(env: &Env, gate: &str) -> Option<OperatorToken> {
+    OperatorToken::new(env.text("OPERATOR_TOKEN"), is_local(gate))
 }
 
 /// Answers a request to an operator's route, from whoever has the token.
@@ -67,6 +69,7 @@ async fn perform(route: OperatorRoute, env: &Env) -> Result<String, Refusal> {
             let id = letter_id(&id)?;
             let letter = dead_letters::find(env, id).await.map_err(Refusal::LedgerUnavailable)?;
             let letter = letter.ok_or_else(|| no_such_letter(id))?;
+            QueuedRequest::from_message(&letter.message).map_err(Refusal::Unreadable)?;
             let sent = queue::send(env, "BUILD_QUEUE", &letter.message).await;
             sent.map_err(Refusal::QueueUnavailable)?;
             // Only now: a letter that is marked must be on the queue.

@@ -3,13 +3,19 @@
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::published::is_published;
+
 /// The value of `OPERATOR_TOKEN`: only its digest is kept, which is of no use to anybody.
 pub struct OperatorToken([u8; 32]);
 
 impl OperatorToken {
-    /// Takes the secret's value. Unset or blank, there is no token, and so there are no routes.
-    pub fn new(value: Option<String>) -> Option<Self> {
+    /// Takes the secret's value. Unset or blank, there is no token, and so there are no routes; nor where it comes with
+    /// the project, unless `is_local` says that only the gate's own machine reaches it.
+    pub fn new(value: Option<String>, is_local: bool) -> Option<Self> {
         let value = value.filter(|value| !value.trim().is_empty())?;
+        if !is_local && is_published(&value) {
+            return None;
+        }
         Some(Self(Sha256::digest(value.trim()).into()))
     }
 
@@ -33,7 +39,7 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_is_admitted() {
-        let token = OperatorToken::new(Some("s3cret-token\n".into())).unwrap();
+        let token = OperatorToken::new(Some("s3cret-token\n".into()), false).unwrap();
         for good in ["Bearer s3cret-token", "bearer s3cret-token", " Bearer  s3cret-token "] {
             assert!(token.admits(Some(good)), "{good}");
         }
@@ -56,14 +62,17 @@ mod tests {
     #[test]
     fn without_a_token_there_are_no_routes() {
         for blank in [None, Some(""), Some(" \n")] {
-            assert!(OperatorToken::new(blank.map(Into::into)).is_none());
+            assert!(OperatorToken::new(blank.map(Into::into), true).is_none());
         }
+        let published = || Some("local-operator-token".to_owned());
+        assert!(OperatorToken::new(published(), false).is_none());
+        assert!(OperatorToken::new(published(), true).is_some());
     }
 
     proptest! {
         #[test]
         fn no_header_panics(header: Option<String>) {
-            OperatorToken::new(Some("token".into())).unwrap().admits(header.as_deref());
+            OperatorToken::new(Some("token".into()), false).unwrap().admits(header.as_deref());
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What an operator has set for a repository in Workers KV: the trigger, and which branches and
-//! environments count.
+//! What an operator has set for a repository in Workers KV: the trigger, which branches and environments count, and
+//! when a deployment is built.
 
 pub mod branch_pattern;
+pub mod command;
 pub mod lookup;
 
 use std::fmt;
@@ -59,6 +60,46 @@ impl fmt::Display for Trigger {
     }
 }
 
+/// What a deployment waits for until it is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuildWhen {
+    /// For nothing: it is built when it is created.
+    Created,
+    /// For its status `in_progress`: a GitHub Actions job's comes once the job has begun, so after whoever has to
+    /// approve it has.
+    InProgress,
+    /// For its status `success`.
+    Success,
+}
+
+impl BuildWhen {
+    const ALL: [Self; 3] = [Self::Created, Self::InProgress, Self::Success];
+
+    /// The word that stands for it in a policy, and is the deployment status's state.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::InProgress => "in_progress",
+            Self::Success => "success",
+        }
+    }
+}
+
+impl fmt::Display for BuildWhen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<'a> FromJson<'a> for BuildWhen {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        let word = String::from_json(json)?;
+        Self::ALL.into_iter().find(|when| when.as_str() == word).ok_or_else(|| {
+            Wrong::new(format!("`{}` is none of created, in_progress and success", quote(&word)))
+        })
+    }
+}
+
 impl<'a> FromJson<'a> for Trigger {
     fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
         Self::from_word(&String::from_json(json)?).map_err(Wrong::new)
@@ -66,18 +107,30 @@ impl<'a> FromJson<'a> for Trigger {
 }
 
 /// The fields of a policy's JSON.
-const FIELDS: Wanted =
-    &[("trigger", Want::Scalar), ("environments", Want::List), ("branches", Want::List)];
+const FIELDS: Wanted = &[
+    ("trigger", Want::Scalar),
+    ("environments", Want::List),
+    ("branches", Want::List),
+    ("repository_id", Want::Scalar),
+    ("build_when", Want::Scalar),
+];
 
 /// A repository's policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// What starts its builds.
     pub trigger: Trigger,
-    /// The environments whose deployments count; not given: all but `github-pages`.
+    /// The environments whose deployments count, also those that a pull request made; not given: all but
+    /// `github-pages`, and none of a pull request's.
     pub environments: Option<Vec<String>>,
     /// The branches that count; not given: under `commit` the default branch, under `deployment` all.
     pub branches: Option<BranchPatterns>,
+    /// The `repository.id` that the policy is for; not given: any. A name can be given up and registered anew by
+    /// somebody else, an id never is.
+    pub repository_id: Option<u64>,
+    /// What every deployment waits for; not given: [`BuildWhen::InProgress`] for those that a GitHub Actions job
+    /// made, [`BuildWhen::Created`] for all others.
+    pub build_when: Option<BuildWhen>,
 }
 
 /// The patterns of a policy, of which a branch has to match one.
@@ -116,7 +169,13 @@ impl Policy {
         let value = value.trim();
         if !value.starts_with('{') {
             let trigger = Trigger::from_word(value).map_err(InvalidPolicy)?;
-            return Ok(Self { trigger, environments: None, branches: None });
+            return Ok(Self {
+                trigger,
+                environments: None,
+                branches: None,
+                repository_id: None,
+                build_when: None,
+            });
         }
         let read = || {
             let mut fields = Fields::read(value.as_bytes(), Want::Only(FIELDS))?;
@@ -124,6 +183,8 @@ impl Policy {
                 trigger: fields.take("trigger")?,
                 environments: fields.take("environments")?,
                 branches: fields.take::<Option<_>>("branches")?.map(BranchPatterns),
+                repository_id: fields.take("repository_id")?,
+                build_when: fields.take("build_when")?,
             })
         };
         read().map_err(|problem: String| InvalidPolicy(cut(&problem, LONGEST_PROBLEM)))

@@ -6,6 +6,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
+use crate::published::is_published;
 use crate::repository::RepositoryName;
 use crate::signature::hmac_sha256;
 
@@ -59,9 +60,14 @@ impl SecretUsed {
     }
 }
 
-/// `WEBHOOK_SECRET` is unset or blank, so nothing can be accepted.
+/// Why nothing can be accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NoSecret;
+pub enum NoSecret {
+    /// `WEBHOOK_SECRET` is unset or blank.
+    Unset,
+    /// A secret is one that everybody knows, and the gate is reached from elsewhere than its own machine.
+    Published,
+}
 
 /// The body was signed with none of the secrets.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,13 +93,21 @@ impl VerifiedBody {
 
 impl WebhookSecrets {
     /// Takes the values of `WEBHOOK_SECRET` and `WEBHOOK_SECRET_PREVIOUS`. A blank previous secret
-    /// counts as unset; a blank current one is refused, because a blank key can be guessed.
-    pub fn new(current: Option<String>, previous: Option<String>) -> Result<Self, NoSecret> {
+    /// counts as unset; a blank current one is refused, because a blank key can be guessed. So is one that comes
+    /// with the project, unless `is_local` says that only the gate's own machine reaches it.
+    pub fn new(
+        current: Option<String>,
+        previous: Option<String>,
+        is_local: bool,
+    ) -> Result<Self, NoSecret> {
         let not_blank = |secret: &String| !secret.trim().is_empty();
-        Ok(Self {
-            current: current.filter(not_blank).ok_or(NoSecret)?.into(),
-            previous: previous.filter(not_blank).map(Into::into),
-        })
+        let current = current.filter(not_blank).ok_or(NoSecret::Unset)?;
+        let previous = previous.filter(not_blank);
+        let published = |secret: &str| !is_local && is_published(secret);
+        if published(&current) || previous.as_deref().is_some_and(published) {
+            return Err(NoSecret::Published);
+        }
+        Ok(Self { current: current.into(), previous: previous.map(Into::into) })
     }
 
     /// The secrets of one repository, derived from these.
@@ -157,7 +171,7 @@ mod tests {
         "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 
     fn secrets(current: &str, previous: Option<&str>) -> WebhookSecrets {
-        WebhookSecrets::new(Some(current.into()), previous.map(Into::into)).unwrap()
+        WebhookSecrets::new(Some(current.into()), previous.map(Into::into), true).unwrap()
     }
 
     impl WebhookSecrets {
@@ -204,8 +218,8 @@ mod tests {
     fn a_blank_secret_is_no_secret() {
         for blank in ["", " ", "\n"] {
             assert_eq!(
-                WebhookSecrets::new(Some(blank.into()), Some(SECRET.into())).err(),
-                Some(NoSecret)
+                WebhookSecrets::new(Some(blank.into()), Some(SECRET.into()), true).err(),
+                Some(NoSecret::Unset)
             );
             let signed_with_blank = sign(&blank.to_owned().into(), BODY);
             assert_eq!(
@@ -213,7 +227,22 @@ mod tests {
                 Err(BadSignature)
             );
         }
-        assert_eq!(WebhookSecrets::new(None, Some(SECRET.into())).err(), Some(NoSecret));
+        assert_eq!(
+            WebhookSecrets::new(None, Some(SECRET.into()), true).err(),
+            Some(NoSecret::Unset)
+        );
+    }
+
+    #[test]
+    fn a_secret_that_everybody_knows_is_good_for_the_machine_itself_only() {
+        let published = || Some("local-webhook-secret".to_owned());
+        let own = || Some(SECRET.to_owned());
+        for (current, previous) in [(published(), None), (own(), published())] {
+            let new = |is_local| WebhookSecrets::new(current.clone(), previous.clone(), is_local);
+            assert_eq!(new(false).err(), Some(NoSecret::Published));
+            assert!(new(true).is_ok());
+        }
+        assert!(WebhookSecrets::new(own(), own(), false).is_ok());
     }
 
     #[test]
@@ -279,7 +308,7 @@ mod tests {
             secret in "\\PC*[^\\s]", body: Vec<u8>, bit: prop::sample::Index,
         ) {
             let secret = SecretString::from(secret);
-            let secrets = WebhookSecrets::new(Some(secret.expose_secret().to_owned()), None).unwrap();
+            let secrets = WebhookSecrets::new(Some(secret.expose_secret().to_owned()), None, false).unwrap();
             let header = sign(&secret, &body);
             prop_assert_eq!(verify(&secrets, &body, &header), Ok(SecretUsed::Current));
             if !body.is_empty() {

@@ -8,6 +8,7 @@ use std::fmt;
 use base64ct::{Base64, Encoding};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::published::is_published;
 use crate::signature::hmac_sha256;
 
 /// The header with the message's id.
@@ -18,6 +19,9 @@ pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
 const SECRET_PREFIX: &str = "whsec_";
+
+/// The fewest bytes that a key may have, by the specification.
+const SHORTEST_KEY: usize = 24;
 
 /// What a header cannot carry as it is; `%` is among it so that no two ids look the same. All bytes
 /// outside of ASCII are, too.
@@ -35,6 +39,10 @@ pub enum InvalidSecret {
     NoPrefix,
     /// What follows `whsec_` is empty or is not base64.
     NotBase64,
+    /// It has fewer bytes than [`SHORTEST_KEY`].
+    TooShort,
+    /// It is one that everybody knows, and the origin is not on the gate's own machine.
+    Published,
 }
 
 /// The headers of a signed message.
@@ -49,15 +57,21 @@ pub struct SignedHeaders {
 }
 
 impl OriginSecrets {
-    /// Reads `whsec_` and base64, or several of them separated by white space, as in a rotation.
-    pub fn parse(value: Option<&str>) -> Result<Self, InvalidSecret> {
+    /// Reads `whsec_` and base64, or several of them separated by white space, as in a rotation. `is_local` says that
+    /// the origin is on the gate's own machine: only there a secret will do that comes with the project.
+    pub fn parse(value: Option<&str>, is_local: bool) -> Result<Self, InvalidSecret> {
         let keys = value
             .unwrap_or_default()
             .split_whitespace()
             .map(|secret| {
                 let encoded = secret.strip_prefix(SECRET_PREFIX).ok_or(InvalidSecret::NoPrefix)?;
                 let key = Base64::decode_vec(encoded).map_err(|_| InvalidSecret::NotBase64)?;
-                if key.is_empty() { Err(InvalidSecret::NotBase64) } else { Ok(key) }
+                match key.len() {
+                    0 => Err(InvalidSecret::NotBase64),
+                    1..SHORTEST_KEY => Err(InvalidSecret::TooShort),
+                    _ if !is_local && is_published(secret) => Err(InvalidSecret::Published),
+                    _ => Ok(key),
+                }
             })
             .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err(InvalidSecret::Unset) } else { Ok(Self(keys)) }
@@ -92,6 +106,10 @@ impl fmt::Display for InvalidSecret {
             Self::Unset => "ORIGIN_SECRET is unset or blank",
             Self::NoPrefix => "ORIGIN_SECRET does not begin with whsec_",
             Self::NotBase64 => "ORIGIN_SECRET is not whsec_ and base64",
+            Self::TooShort => "ORIGIN_SECRET has fewer than 24 bytes",
+            Self::Published => {
+                "ORIGIN_SECRET is the one of .dev.vars.example, which everybody knows"
+            }
         })
     }
 }
@@ -111,7 +129,7 @@ mod tests {
     const OTHER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
     fn sign(secret: &str, id: &str, timestamp: u64, body: &str) -> SignedHeaders {
-        OriginSecrets::parse(Some(secret)).unwrap().sign(id, timestamp, body)
+        OriginSecrets::parse(Some(secret), false).unwrap().sign(id, timestamp, body)
     }
 
     #[test]
@@ -188,10 +206,12 @@ mod tests {
             (Some("whsec_not base64!"), InvalidSecret::NotBase64),
             (Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw nonsense"), InvalidSecret::NoPrefix),
         ] {
-            let error = OriginSecrets::parse(value).unwrap_err();
+            let error = OriginSecrets::parse(value, false).unwrap_err();
             assert_eq!(error, why, "{value:?}");
             assert!(!error.to_string().contains("MfKQ"), "{error}");
         }
-        assert!(!format!("{:?}", OriginSecrets::parse(Some(SECRET)).unwrap()).contains("MfKQ"));
+        assert!(
+            !format!("{:?}", OriginSecrets::parse(Some(SECRET), false).unwrap()).contains("MfKQ")
+        );
     }
 }

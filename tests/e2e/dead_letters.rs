@@ -1,5 +1,6 @@
 //! Dead letters: what the origin does not take over is kept, found and redriven.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -239,7 +240,9 @@ fn the_operators_routes_need_the_operators_token() {
     assert_eq!(told(&["drop", "7", "--json"]).0, Some(1));
     assert_eq!(told(&["redrive", "--all"]), (Some(0), "There is nothing to redrive.\n".to_owned()));
     assert_eq!(told(&["redrive"]).0, Some(2));
-    let (exit, text) = told(&["list", "--token", "guess"]);
+    let mut guess = tempfile::NamedTempFile::new().unwrap();
+    guess.write_all(b"guess\n").unwrap();
+    let (exit, text) = told(&["list", "--token-file", guess.path().to_str().unwrap()]);
     assert!(exit == Some(1) && text.contains("wrong token"), "{text}");
 }
 

@@ -1,6 +1,7 @@
 //! The command `deliver`: signs, posts and tells.
 
-use std::process::{Command, Output};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::support::gate::{Gate, PREVIOUS, SECRET, Setup};
 #[test]
 fn the_deliver_command_signs_posts_and_tells() {
     let gate = Gate::start(&Setup::without_origin());
-    gate.set(&[("octocat/Hello-World", "deployment")]);
+    gate.set(&[("octocat/hello-world", "deployment")]);
     let deliver = |arguments: &[&str], secret: &str| -> Output {
         Command::new(env!("CARGO_BIN_EXE_buildgate"))
             .current_dir(PROJECT)
@@ -34,13 +35,29 @@ fn the_deliver_command_signs_posts_and_tells() {
         (Some(0), "202 Accepted", &json!("deployment-queued"))
     );
     let fresh = answer["delivery"].clone();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "{PREVIOUS}").unwrap();
+    let file = file.path().to_str().unwrap();
     let guid = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
     let (exit, _, answer) = told(&deliver(
-        &["fixtures/push.json", "--form", "--delivery", guid, "--url", url, "--secret", PREVIOUS],
+        &["fixtures/push.json", "--form", "--delivery", guid, "--url", url, "--secret-file", file],
         "not this one",
     ));
     assert_eq!((exit, &answer["code"]), (Some(0), &json!("trigger-is-deployment")));
     assert_eq!(answer["delivery"], guid);
+    // Or by standard input; never by an option's value, which everybody on the machine would see.
+    let mut process = Command::new(env!("CARGO_BIN_EXE_buildgate"))
+        .current_dir(PROJECT)
+        .args(["deliver", "fixtures/push.json", "--url", url, "--secret-file", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(SECRET.as_bytes()).unwrap();
+    assert!(process.wait().unwrap().success());
+    let output = deliver(&["fixtures/push.json", "--url", url, "--secret=hunter2"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"), "{output:?}");
     assert_ne!(answer["delivery"], fresh);
     let output = deliver(&["fixtures/push.json", "--json", "--url", url], SECRET);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();

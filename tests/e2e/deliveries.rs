@@ -16,7 +16,7 @@ use crate::support::origin::{Origin, Received};
 const LARGEST: usize = 26_214_400;
 
 /// Each fixture with its status and code under `commit`, `deployment` and `manual`.
-const TABLE: [(&str, [(u16, &str); 3]); 19] = {
+const TABLE: [(&str, [(u16, &str); 3]); 27] = {
     const IS_COMMIT: (u16, &str) = (200, "trigger-is-commit");
     const IS_DEPLOYMENT: (u16, &str) = (200, "trigger-is-deployment");
     const IS_MANUAL: (u16, &str) = (200, "trigger-is-manual");
@@ -24,6 +24,7 @@ const TABLE: [(&str, [(u16, &str); 3]); 19] = {
     const DEPLOYMENT: (u16, &str) = (202, "deployment-queued");
     const PONG: (u16, &str) = (200, "pong");
     const MISCONFIGURED: (u16, &str) = (200, "hook-misconfigured");
+    const STATUS_NOT_USED: (u16, &str) = (200, "deployment-status-not-used");
     const NOT_USED: (u16, &str) = (200, "event-not-used");
     const MALFORMED: (u16, &str) = (400, "malformed-payload");
     [
@@ -41,7 +42,15 @@ const TABLE: [(&str, [(u16, &str); 3]); 19] = {
         ("deployment.staging", [IS_COMMIT, DEPLOYMENT, IS_MANUAL]),
         ("deployment.github-pages", [IS_COMMIT, (200, "environment-not-enabled"), IS_MANUAL]),
         ("deployment.other-task", [IS_COMMIT, (200, "task-not-deploy"), IS_MANUAL]),
+        ("deployment.job", [IS_COMMIT, (200, "deployment-not-started"), IS_MANUAL]),
+        ("deployment.fork", [IS_COMMIT, (200, "deployment-from-fork"), IS_MANUAL]),
+        ("deployment.pull-request", [IS_COMMIT, (200, "deployment-from-pull-request"), IS_MANUAL]),
+        ("deployment_status.job-waiting", [IS_COMMIT, STATUS_NOT_USED, IS_MANUAL]),
+        ("deployment_status.job-in-progress", [IS_COMMIT, DEPLOYMENT, IS_MANUAL]),
+        ("deployment_status.job-success", [IS_COMMIT, STATUS_NOT_USED, IS_MANUAL]),
+        ("deployment_status.success", [IS_COMMIT, STATUS_NOT_USED, IS_MANUAL]),
         ("ping", [PONG, PONG, PONG]),
+        ("ping.lacks-deployment-status", [PONG, PONG, PONG]),
         ("ping.inactive", [MISCONFIGURED, MISCONFIGURED, MISCONFIGURED]),
         ("ping.lacks-deployment", [PONG, MISCONFIGURED, PONG]),
         ("ping.organization", [PONG, PONG, PONG]),
@@ -87,7 +96,7 @@ fn each_fixture_under_each_trigger_in_both_content_types() {
     let gate = Gate::start(&Setup::with_origin(&origin.url));
     let mut queued = BTreeMap::new();
     for (column, trigger) in ["commit", "deployment", "manual"].into_iter().enumerate() {
-        gate.set(&[("octocat/Hello-World", trigger)]);
+        gate.set(&[("octocat/hello-world", trigger)]);
         for (name, expected) in TABLE {
             let event = event_of(name);
             for delivery in
@@ -105,7 +114,7 @@ fn each_fixture_under_each_trigger_in_both_content_types() {
             }
         }
     }
-    assert_eq!(queued.len(), 2 * (2 + 6));
+    assert_eq!(queued.len(), 2 * (2 + 7));
 
     // The origin got exactly these build requests, and no other.
     let received = origin.settled(queued.len());
@@ -211,7 +220,7 @@ fn check_handover_log(gate: &Gate, delivery: &str, queued: &Queued) {
 fn refusals_come_in_their_order_and_queue_nothing() {
     let origin = Origin::start();
     let gate = Gate::start(&Setup::with_origin(&origin.url));
-    gate.set(&[("octocat/Hello-World", "deployment")]);
+    gate.set(&[("octocat/hello-world", "deployment")]);
     let push = || Delivery::json("push", fixture("push"));
     let deployment = || Delivery::json("deployment", fixture("deployment.created"));
     let refused = |delivery: Delivery, status: u16, code: &str| {
@@ -310,9 +319,40 @@ fn refusals_come_in_their_order_and_queue_nothing() {
         let answer = push().with("Content-Type", Some(content_type)).send(&gate);
         assert_eq!(answer.code(), (200, "trigger-is-deployment".to_owned()));
     }
-    let form =
-        Delivery::signed("push", "application/x-www-form-urlencoded", b"data={}".to_vec(), SECRET);
-    assert!(refused(form, 400, "malformed-payload").contains("`payload`"));
+    let form = |body: String| {
+        Delivery::signed("push", "application/x-www-form-urlencoded", body.into(), SECRET)
+    };
+    assert!(refused(form("data={}".into()), 400, "malformed-payload").contains("`payload`"));
+    // Signed by GitHub as JSON, with what an outsider wrote in a comment, and sent again as a form.
+    let mut commented: Value = payload("status");
+    let inner = form_urlencoded::byte_serialize(fixture("push").as_bytes()).collect::<String>();
+    commented["commit"]["commit"]["message"] = json!(format!("&payload={inner}&"));
+    refused(form(commented.to_string()), 400, "malformed-payload");
+    let as_json = Delivery::form("push", &fixture("push"));
+    refused(as_json.with("Content-Type", Some("application/json")), 400, "malformed-payload");
+
+    // Another GitHub's repository, or no repository at all.
+    for clone_url in [
+        "file:///etc",
+        "http://github.com/octocat/Hello-World.git",
+        "https://github.com/octocat/Spoon-Knife.git",
+        "https://github.com.evil.example/octocat/Hello-World.git",
+        "https://x:y@github.com/octocat/Hello-World.git",
+        "https://github.com/octocat/Hello-World.git?x",
+        "https://github.com/octocat/Hello-World",
+        "ssh://git@github.com/octocat/Hello-World.git",
+    ] {
+        for name in ["push", "deployment.created", "deployment_status.success"] {
+            let mut payload = payload(name);
+            payload["repository"]["clone_url"] = json!(clone_url);
+            let delivery = Delivery::json(event_of(name), payload.to_string());
+            let message = refused(delivery, 403, "repository-mismatch");
+            assert!(message.contains("https://github.com/octocat/Hello-World.git"), "{message}");
+            payload["repository"].as_object_mut().unwrap().remove("clone_url");
+            let delivery = Delivery::json(event_of(name), payload.to_string());
+            refused(delivery, 400, "malformed-payload");
+        }
+    }
     for nonsense in ["", "null", "[]", "{", "<push/>", "{}"] {
         for event in ["push", "deployment", "ping"] {
             refused(Delivery::json(event, nonsense), 400, "malformed-payload");
@@ -328,11 +368,13 @@ fn refusals_come_in_their_order_and_queue_nothing() {
     let message = refused(Delivery::json("deployment", stranger), 404, "repository-not-linked");
     assert!(
         message.contains(
-            "`npx wrangler kv key put --local --binding REPO_TRIGGERS Octocat/Other deployment`"
+            "`npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/other deployment`"
         ),
         "{message}"
     );
     let ping = fixture("ping").replace("octocat/Hello-World", "Octocat/Other");
+    let digits = Delivery::json("projects_v2_item", r#"{"action":"edited"}"#).send(&gate);
+    assert_eq!(digits.code(), (200, "event-not-used".to_owned()));
     refused(Delivery::json("ping", ping), 404, "repository-not-linked");
 
     assert_eq!(origin.settled(0).len(), 0);
@@ -341,7 +383,7 @@ fn refusals_come_in_their_order_and_queue_nothing() {
 #[test]
 fn both_secrets_are_accepted_and_the_log_says_which() {
     let gate = Gate::start(&Setup::without_origin());
-    gate.set(&[("octocat/Hello-World", "deployment")]);
+    gate.set(&[("octocat/hello-world", "deployment")]);
     for (secret, used) in [(SECRET, "current"), (PREVIOUS, "previous")] {
         let delivery = Delivery::signed("push", "application/json", fixture("push").into(), secret);
         assert_eq!(delivery.send(&gate).code(), (200, "trigger-is-deployment".to_owned()));
@@ -357,7 +399,7 @@ fn without_a_secret_nothing_is_ever_accepted() {
         vec![("WEBHOOK_SECRET", " ".to_owned()), ("WEBHOOK_SECRET_PREVIOUS", PREVIOUS.to_owned())],
     ] {
         let gate = Gate::start(&Setup { vars, config: |_| {}, ledger: false });
-        gate.set(&[("octocat/Hello-World", "deployment")]);
+        gate.set(&[("octocat/hello-world", "deployment")]);
         for secret in ["", " ", SECRET, PREVIOUS, "undefined", "null"] {
             let body = fixture("deployment.created").into_bytes();
             let delivery = Delivery::signed("deployment", "application/json", body, secret);
@@ -373,7 +415,7 @@ fn without_a_secret_nothing_is_ever_accepted() {
 #[test]
 fn a_body_may_have_25_mib_and_not_a_byte_more() {
     let gate = Gate::start(&Setup::without_origin());
-    gate.set(&[("octocat/Hello-World", "deployment")]);
+    gate.set(&[("octocat/hello-world", "deployment")]);
     let sized = |bytes: usize| {
         let mut body = fixture("push").into_bytes();
         body.resize(bytes, b' ');
@@ -429,7 +471,7 @@ fn where_the_queue_takes_nothing_the_delivery_fails_and_can_be_redelivered() {
         ..Setup::without_origin()
     };
     let gate = Gate::start(&setup);
-    gate.set(&[("octocat/Hello-World", "deployment")]);
+    gate.set(&[("octocat/hello-world", "deployment")]);
     let delivery = Delivery::json("deployment", fixture("deployment.created"));
     let answer = delivery.send(&gate);
     assert_eq!(answer.code(), (503, "queue-unavailable".to_owned()));
@@ -444,13 +486,20 @@ fn where_the_queue_takes_nothing_the_delivery_fails_and_can_be_redelivered() {
 fn a_redelivered_event_asks_for_the_same_build() {
     let origin = Origin::start();
     let gate = Gate::start(&Setup::with_origin(&origin.url));
-    gate.set(&[("octocat/Hello-World", "deployment")]);
+    gate.set(&[("octocat/hello-world", "deployment")]);
     let first = Delivery::json("deployment", fixture("deployment.created"));
     let other_guid = Delivery::json("deployment", fixture("deployment.created"));
     for delivery in [&first, &first, &other_guid] {
-        assert_eq!(delivery.send(&gate).json()["build"], "deployment:1296269:145988746");
+        assert_eq!(
+            delivery.send(&gate).json()["build"],
+            "deployment:octocat/hello-world:145988746"
+        );
     }
     let received = origin.settled(3);
     assert_eq!(received.len(), 3);
-    assert!(received.iter().all(|request| request.body["id"] == "deployment:1296269:145988746"));
+    assert!(
+        received
+            .iter()
+            .all(|request| request.body["id"] == "deployment:octocat/hello-world:145988746")
+    );
 }

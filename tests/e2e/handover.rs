@@ -29,7 +29,7 @@ pub fn deliver(gate: &Gate, count: usize) -> Vec<String> {
 
 pub fn start(setup: Setup) -> Gate {
     let gate = Gate::start(&setup);
-    gate.set(&[("octocat/Hello-World", "deployment")]);
+    gate.set(&[("octocat/hello-world", "deployment")]);
     gate
 }
 
@@ -128,7 +128,7 @@ fn a_connection_that_breaks_half_way_loses_nothing() {
 
 #[test]
 fn a_slow_message_holds_up_no_other_and_repeats_none() {
-    let slow = "deployment:1296269:3";
+    let slow = "deployment:octocat/hello-world:3";
     let origin = Origin::start_with(move |request, _| match request.body["id"].as_str() {
         Some(id) if id == slow => Reply::Hang,
         _ => Reply::Status(202),

@@ -1,5 +1,6 @@
 //! `link`, `unlink` and `check`, as real processes, between a stand-in for GitHub and a real gate.
 
+use std::io::Write;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::support::github::{GitHub, Mood, TOKEN};
 use crate::support::origin::Origin;
 
 const REPOSITORY: &str = "octocat/Hello-World";
+const KEY: &str = "octocat/hello-world";
 
 struct World {
     github: GitHub,
@@ -124,7 +126,7 @@ fn link_does_all_that_linking_takes_and_can_be_run_again() {
     assert_eq!(hook["config"]["insecure_ssl"], "0");
     assert_eq!(
         (&hook["active"], &hook["events"]),
-        (&json!(true), &json!(["push", "deployment", "status"]))
+        (&json!(true), &json!(["push", "deployment", "deployment_status", "status"]))
     );
     assert_eq!(world.github.changes().len(), 2);
 
@@ -138,6 +140,8 @@ fn link_does_all_that_linking_takes_and_can_be_run_again() {
     for (pointer, value) in [
         ("/active", json!(false)),
         ("/events", json!(["push"])),
+        ("/events", json!(["push", "deployment", "status"])),
+        ("/config/insecure_ssl", json!("1")),
         ("/config/content_type", json!("form")),
         ("/config/url", json!(world.gate.url)),
     ] {
@@ -155,6 +159,11 @@ fn link_does_all_that_linking_takes_and_can_be_run_again() {
     world.github.deliver("deployment", &fixture("deployment.created"));
     assert_eq!(origin.settled(1).len(), 1);
 
+    // A name that somebody else registers anew does not inherit the policy.
+    let anew = fixture("deployment.created").replace("\"id\": 1296269", "\"id\": 7");
+    assert_eq!(world.github.deliver("deployment", &anew)["code"], "repository-mismatch");
+    assert_eq!(origin.settled(1).len(), 1);
+
     // Unlinked, nothing of it is left, and another webhook stays.
     world.github.add_hook("https://elsewhere.example/");
     let (_, told) = world.json("unlink", &["--dry-run"]);
@@ -167,13 +176,23 @@ fn link_does_all_that_linking_takes_and_can_be_run_again() {
     assert_eq!((exit, steps(&told)), (0, did(&[("webhook", "deleted"), ("trigger", "deleted")])));
     assert_eq!(world.github.hooks()[0]["config"]["url"], "https://elsewhere.example/");
     assert_eq!(world.check().0, 1);
+
+    // What counts for all of the owner's repositories still does, and that is said.
+    world.gate.set(&[("octocat/*", "deployment")]);
+    let (_, told) = world.json("unlink", &[]);
+    let last = told["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["result"], "still in force", "{told}");
+    let manual =
+        "npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/hello-world manual";
+    assert!(last["detail"].as_str().unwrap().contains(manual), "{told}");
     world.github.assert_as_described();
 }
 
 #[test]
 fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
     let world = World::without_origin();
-    let policy = r#"{"trigger":"deployment","environments":["production"]}"#;
+    let policy =
+        r#"{"trigger":"deployment","environments":["production"],"repository_id":1296269}"#;
     let wrong = |what: &str| {
         let (exit, wrong) = world.check();
         assert_eq!(exit, 1);
@@ -185,7 +204,7 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
     assert_eq!(world.check(), (0, vec![]));
 
     // What is printed for one thing does not undo what is printed for another.
-    world.gate.set(&[(REPOSITORY, "manual")]);
+    world.gate.set(&[(KEY, "manual")]);
     world.github.change_hook(0, "/active", json!(false));
     for (_, mend) in world.check().1 {
         world.mend(&mend);
@@ -196,6 +215,10 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
         ("/config/url", json!(format!("{}octocat/Other", world.gate.url)), "url"),
         ("/active", json!(false), "active"),
         ("/events", json!(["push", "status"]), "events"),
+        ("/events", json!(["deployment", "push"]), "events"),
+        ("/events", json!(["deployment_status", "push"]), "events"),
+        ("/config/insecure_ssl", json!("1"), "ssl"),
+        ("/config/insecure_ssl", json!(1), "ssl"),
         ("/config/secret", Value::Null, "secret"),
         ("/config/content_type", json!("xml"), "content"),
     ] {
@@ -213,11 +236,24 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
         ("Deploy", "trigger"),
         (r#"{"trigger":"deployment","environments":[]}"#, "trigger"),
         (r#"{"trigger":"deployment","branches":[]}"#, "trigger"),
+        (r#"{"trigger":"deployment","repository_id":7}"#, "trigger"),
     ] {
-        world.gate.set(&[(REPOSITORY, stored)]);
+        world.gate.set(&[(KEY, stored)]);
         world.mend(&wrong(what));
         assert_eq!(world.check(), (0, vec![]), "{stored}");
     }
+
+    // A key with capitals is never used.
+    world.mend(&format!(
+        "npx wrangler kv key delete --local --binding REPO_TRIGGERS {KEY} --config {}",
+        world.gate.config().display()
+    ));
+    world.gate.set(&[(REPOSITORY, policy), ("octocat/*", "deployment")]);
+    let delivered = world.github.deliver("deployment", &fixture("deployment.created"));
+    assert_eq!(delivered["code"], "invalid-policy");
+    world.mend(&wrong("trigger"));
+    world.github.deliver("deployment", &fixture("deployment.created"));
+    assert_eq!(world.check(), (0, vec![]));
 
     // The wrong secret shows in the last delivery.
     world.github.change_hook(0, "/config/secret", json!("another"));
@@ -234,7 +270,7 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
     assert_eq!(codes[..3], ["pong", "bad-signature", "bad-signature"]);
 
     // Under commit, it is the pushes that have to come.
-    world.gate.set(&[(REPOSITORY, "commit")]);
+    world.gate.set(&[(KEY, "commit")]);
     assert_eq!(world.check(), (0, vec![]));
     world.github.change_hook(0, "/events", json!(["deployment"]));
     world.mend(&wrong("events"));
@@ -258,6 +294,9 @@ fn what_goes_wrong_is_said_in_plain_words() {
         (output.status.code(), text)
     };
     let link = ["--trigger", "deployment"];
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"guess\n").unwrap();
+    let guess = file.path().to_str().unwrap();
     for (mood, part) in [
         (Mood::Forbidden, "the token may not do that"),
         (Mood::NotAdmin, "the token may not do that"),
@@ -276,7 +315,7 @@ fn what_goes_wrong_is_said_in_plain_words() {
         ("octocat/Nowhere", &link[..], "GitHub knows no such repository"),
         (
             REPOSITORY,
-            &["--trigger", "deployment", "--token", "guess"],
+            &["--trigger", "deployment", "--token-file", guess],
             "GitHub does not accept the token",
         ),
         (
@@ -301,7 +340,7 @@ fn what_goes_wrong_is_said_in_plain_words() {
         told(world.run("check", REPOSITORY, &["--url", "http://127.0.0.1:8787/a/b"]));
     assert!(exit == Some(2), "{text}");
     let (exit, text) =
-        told(world.run("link", REPOSITORY, &["--trigger", "deployment", "--secret", "guess"]));
+        told(world.run("link", REPOSITORY, &["--trigger", "deployment", "--secret-file", guess]));
     assert!(exit == Some(1) && text.contains("the gate does not know this secret"), "{text}");
 
     let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))

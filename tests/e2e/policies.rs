@@ -10,11 +10,11 @@ fn a_policy_may_be_remembered_and_what_is_missing_or_invalid_never_is() {
     let gate = Gate::start(&setup);
     let push = || Delivery::json("push", fixture("push")).send(&gate).code();
     assert_eq!(push(), (404, "repository-not-linked".to_owned()));
-    gate.set(&[("octocat/Hello-World", "deploy")]);
+    gate.set(&[("octocat/hello-world", "deploy")]);
     assert_eq!(push(), (500, "invalid-policy".to_owned()));
-    gate.set(&[("octocat/Hello-World", "deployment")]);
+    gate.set(&[("octocat/hello-world", "deployment")]);
     assert_eq!(push(), (200, "trigger-is-deployment".to_owned()));
-    gate.set(&[("octocat/Hello-World", "manual")]);
+    gate.set(&[("octocat/hello-world", "manual")]);
     assert_eq!(push(), (200, "trigger-is-deployment".to_owned()));
 }
 
@@ -26,29 +26,37 @@ fn policies_in_kv_are_obeyed_refused_or_waited_for_but_never_guessed() {
             .send(&gate)
     };
     let limited = r#"{"trigger":"deployment","environments":["production"],"branches":["main"]}"#;
+    let pinned = r#"{"trigger":"commit","repository_id":1296269}"#;
+    let others = r#"{"trigger":"commit","repository_id":7}"#;
     gate.set(&[
-        ("Exact/Case", "manual"),
-        ("exact/case", "commit"),
         ("lower/case", " commit\n"),
-        ("Owner/*", "deployment"),
+        ("Capitals/Exact", "manual"),
+        ("capitals/*", "commit"),
+        ("All/*", "commit"),
         ("owner/*", "commit"),
         ("owner/except", "manual"),
-        ("small/*", "commit"),
         ("limited/json", limited),
+        ("pinned/this", pinned),
+        ("pinned/other", others),
+        ("pinned/*", pinned),
         ("bad/word", "Deploy"),
         ("bad/json", r#"{"trigger":"deployment","branch":["main"]}"#),
         ("bad/*", "commit"),
     ]);
     for (full_name, name, status, code) in [
-        ("Exact/Case", "push", 200, "trigger-is-manual"),
-        ("exact/Case", "push", 202, "push-queued"),
+        ("lower/case", "push", 202, "push-queued"),
         ("Lower/CASE", "push", 202, "push-queued"),
-        ("Owner/any", "push", 200, "trigger-is-deployment"),
+        ("Capitals/Exact", "push", 500, "invalid-policy"),
+        ("All/any", "push", 500, "invalid-policy"),
+        ("owner/any", "push", 202, "push-queued"),
         ("OWNER/any", "push", 202, "push-queued"),
         ("Owner/Except", "push", 200, "trigger-is-manual"),
-        ("Small/any", "push", 202, "push-queued"),
         ("limited/json", "deployment.created", 202, "deployment-queued"),
         ("limited/json", "deployment.staging", 200, "environment-not-enabled"),
+        ("pinned/this", "push", 202, "push-queued"),
+        ("pinned/other", "push", 403, "repository-mismatch"),
+        ("pinned/other", "ping", 403, "repository-mismatch"),
+        ("pinned/any", "push", 500, "invalid-policy"),
         ("bad/word", "push", 500, "invalid-policy"),
         ("bad/json", "push", 500, "invalid-policy"),
         ("nobody/knows", "push", 404, "repository-not-linked"),
@@ -59,6 +67,18 @@ fn policies_in_kv_are_obeyed_refused_or_waited_for_but_never_guessed() {
             "{name} of {full_name}"
         );
     }
+
+    // The command that is printed for a key with capitals puts it right.
+    let answer = send("Capitals/Exact", "push").json();
+    let message = answer["message"].as_str().unwrap();
+    for command in [
+        "put --local --binding REPO_TRIGGERS capitals/exact manual",
+        "delete --local --binding REPO_TRIGGERS Capitals/Exact",
+    ] {
+        assert!(message.contains(&format!("`npx wrangler kv key {command}`")), "{message}");
+    }
+    gate.set(&[("capitals/exact", "manual")]);
+    assert_eq!(send("Capitals/Exact", "push").code().1, "trigger-is-manual");
     for (full_name, problem) in
         [("Bad/Word", "`Deploy` is not a trigger"), ("bad/json", "unknown field `branch`")]
     {

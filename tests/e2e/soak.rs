@@ -51,7 +51,8 @@ impl ExampleOrigin {
         let database = directory.join("origin.sqlite");
         let mut process = Command::new(example)
             .args(["--listen", "127.0.0.1:0", "--fail-one-in", "5"])
-            .args(["--database", database.to_str().unwrap(), "--secret", origin::SECRET])
+            .args(["--database", database.to_str().unwrap()])
+            .env("ORIGIN_SECRET", origin::SECRET)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -97,7 +98,7 @@ fn every_202_arrives_at_an_origin_that_fails_one_in_five() {
     let directory = tempfile::tempdir().unwrap();
     let origin = ExampleOrigin::start(directory.path());
     let gate = Gate::start(&Setup::with_origin(&origin.url).impatient());
-    gate.set(&[("octocat/Hello-World", "deployment"), ("octocat/Spoon-Knife", "commit")]);
+    gate.set(&[("octocat/hello-world", "deployment"), ("octocat/Spoon-Knife", "commit")]);
 
     let began = Instant::now();
     let next = AtomicUsize::new(0);

@@ -23,7 +23,7 @@ const RECEIVED_AT: u64 = 1_795_000_000_000;
 
 fn verify(criterion: &mut Criterion) {
     let body = fixture("push");
-    let secrets = WebhookSecrets::new(Some(SECRET.to_owned()), None).expect("a secret");
+    let secrets = WebhookSecrets::new(Some(SECRET.to_owned()), None, false).expect("a secret");
     let signature = sign(&SECRET.to_owned().into(), body.as_bytes());
     let signature = Signature::parse(&signature).expect("a signature");
     let hmac = async |key: &[u8], message: &[u8]| hmac_sha256(key, message);

@@ -8,27 +8,18 @@ import * as gate from "gate";
 // once: https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections
 const SIDE_BY_SIDE = 6;
 
-const state = gate.__worker_init_state();
+gate.__worker_init_state();
 
-// Whether the wasm itself broke off, so that nothing in the instance can be relied on.
-const isCritical = (error) => error instanceof WebAssembly.RuntimeError;
-
-const handler = (handle) => async (event, env) => {
-  if (state.criticalError) {
-    // This event gets a new instance.
-    gate.__wbg_reset_state();
-    state.criticalError = false;
-  }
+// Makes sure of an instance that can be called: a new one, where the last one broke off (a panic, or whatever else ends
+// an instance of wasm). wasm-bindgen by itself would make it just before a call, and call it with what belonged to the
+// last one.
+function renew() {
   try {
-    return await handle(event, env);
-  } catch (error) {
-    if (isCritical(error)) {
-      console.error("Critical", error);
-      state.criticalError = true;
-    }
-    throw error;
+    gate.ready();
+  } catch {
+    gate.__wbg_reset_state();
   }
-};
+}
 
 async function run(task) {
   let step = task.resume(undefined, false);
@@ -41,26 +32,57 @@ async function run(task) {
       outcome = error;
       rejected = true;
     }
+    // A task of an instance that is gone ends with an error here, and touches nothing of the new one.
+    renew();
     step = task.resume(outcome, rejected);
   }
   task.free();
   return step;
 }
 
-export default {
-  fetch: handler((request, env) => run(gate.fetch(request, env))),
+// Has a message tried again, as late as its failures say, or else at the queue's own pace. One that is neither
+// acknowledged nor retried would count as acknowledged.
+function retry(message, env) {
+  let options;
+  try {
+    renew();
+    options = { delaySeconds: gate.delay_after_failure(env, message.attempts) };
+  } catch (error) {
+    console.error("the delay is not known:", error);
+  }
+  message.retry(options);
+}
 
-  queue: handler(async (batch, env) => {
-    const tasks = gate.queue(batch, env).values();
+export default {
+  fetch(request, env, context) {
+    renew();
+    const answer = run(gate.fetch(request, env));
+    // Should the client go, what was begun is still ended: so what it holds is let go of, too.
+    context.waitUntil(answer);
+    return answer;
+  },
+
+  async queue(batch, env) {
+    const messages = batch.messages.values();
+    const failures = [];
+    // Each message for itself: what fails for one of them is nothing to the others.
     const runEach = async () => {
-      for (const task of tasks) await run(task);
+      for (const message of messages) {
+        try {
+          renew();
+          await run(gate.message(batch.queue, message, env));
+        } catch (error) {
+          console.error("a message is tried again:", error);
+          try {
+            retry(message, env);
+          } catch (failure) {
+            failures.push(failure);
+          }
+        }
+      }
     };
-    const ends = await Promise.allSettled(Array.from({ length: SIDE_BY_SIDE }, runEach));
-    // Only when the others are through: what was neither acknowledged nor retried is then tried again.
-    const errors = ends.filter((end) => end.status === "rejected").map((end) => end.reason);
-    if (errors.length > 0) {
-      for (const error of errors) console.error("a message is tried again:", error);
-      throw errors.find(isCritical) ?? errors[0];
-    }
-  }),
+    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, runEach));
+    // The batch fails for a message that could not be retried; whatever was acknowledged stays so.
+    if (failures.length > 0) throw failures[0];
+  },
 };

@@ -38,7 +38,7 @@ pub mod url;
 
 use message::Queue;
 use platform::env::Env;
-use platform::queue::Batch;
+use platform::queue::{Message, RawMessage};
 use platform::request::Request;
 use platform::response::{Response, plain};
 use platform::task::Task;
@@ -76,12 +76,20 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
     }
 }
 
-/// Takes a batch of messages off a queue: gives a task for each.
-///
-/// Errors, and so has the whole batch delivered again, where the batch cannot be read at all.
+/// Takes a message off the queue of this name: gives the task that does what it asks for. Where that fails, the
+/// message is tried again.
 #[exported]
-pub fn queue(batch: Batch, env: Env) -> Result<Vec<Task>, Error> {
-    match Queue::of(&platform::queue::name(&batch)?) {
-        Queue::Builds { given_up } => handover::tasks(&batch, env, given_up),
+pub fn message(queue: &str, message: RawMessage, env: Env) -> Task {
+    let message = Message::from(message);
+    match Queue::of(queue) {
+        Queue::Builds { given_up } => {
+            Task::doing(async move { handover::hand_over(message, &env, given_up).await })
+        }
     }
+}
+
+/// In how many seconds a message is tried again whose task failed at its attempt number `attempt`.
+#[exported]
+pub fn delay_after_failure(env: &Env, attempt: u32) -> u32 {
+    handover::delay(env, attempt)
 }

@@ -35,7 +35,7 @@ pub enum Line<'a> {
     },
     /// What became of an attempt to hand a build request over.
     Handover {
-        /// `accepted`, `retried` or `dead-letter`.
+        /// `accepted`, `retried`, `dead-letter` or `queued-again`.
         outcome: &'static str,
         /// The attempt's code.
         code: &'static str,
@@ -50,7 +50,7 @@ pub enum Line<'a> {
         retry_in: Option<u64>,
         /// The GUID of the delivery that asked for the build first.
         delivery: Option<&'a str>,
-        /// The event that asked for it, by GitHub's name.
+        /// What asked for it: `push` or `deployment`.
         event: Option<&'static str>,
         /// The full name of the repository to build.
         repository: Option<&'a str>,

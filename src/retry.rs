@@ -82,6 +82,8 @@ pub enum Step {
     Retry(u64),
     /// It is kept as a dead letter.
     Bury,
+    /// It is put on the queue anew, because it can neither be kept nor stay.
+    BeginAnew,
 }
 
 impl Schedule {
@@ -99,6 +101,12 @@ impl Schedule {
         } else {
             Step::Retry(delay)
         }
+    }
+
+    /// Whether a message that is retried once more after attempt number `attempt`, `age` seconds after it was put on
+    /// the queue, may be deleted by the queue.
+    pub fn is_ending(&self, attempt: u32, age: u64) -> bool {
+        attempt >= self.max_retries || age >= self.give_up_after
     }
 
     /// The delay after attempt number `attempt`, moved at random by up to a tenth.
@@ -196,6 +204,13 @@ mod tests {
         assert_eq!(next(u64::MAX, 1), Step::Retry(86_400));
         // It asks to wait at least that long; a longer delay of our own stays.
         assert_eq!(next(1, 10), Step::Retry(3_600));
+    }
+
+    #[test]
+    fn a_message_ends_with_its_last_retry_or_with_its_time() {
+        let schedule = Schedule::default();
+        assert!(!schedule.is_ending(99, 90 * 3_600 - 1));
+        assert!(schedule.is_ending(100, 0) && schedule.is_ending(1, 90 * 3_600));
     }
 
     #[test]

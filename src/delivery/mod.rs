@@ -8,13 +8,14 @@ pub mod rejection;
 pub mod request;
 pub mod verdict;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use crate::memory::Remembered;
+use crate::platform::crypto::HmacKey;
 use crate::platform::env::Env;
-use crate::platform::request::{BodyError, Request, headers, read_body};
+use crate::platform::request::{Body, BodyError, Bounds, Request, headers, read_body};
 use crate::platform::response::{self, Response};
 use crate::platform::{self, Error, crypto, kv, queue};
 use crate::policy::{Policy, lookup};
@@ -33,6 +34,11 @@ const MOST_REMEMBERED: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// How long an edge of Cloudflare's keeps what it has read from KV, in seconds: the least that can be asked for.
 /// With the time that a policy is remembered here, a change is still seen within 60.
 const KV_CACHE: u32 = 30;
+
+/// How much of a delivery is read before anybody knows whose it is: what GitHub sends at most, and twice that of all
+/// deliveries together, for an isolate has 128 MB. GitHub gives up after 10 seconds.
+const BOUNDS: Bounds =
+    Bounds { most: LARGEST_BODY, together: 2 * LARGEST_BODY, milliseconds: 8_000 };
 
 thread_local! {
     /// The policies that this isolate has read a short time ago. That a repository is missing is never
@@ -81,7 +87,8 @@ async fn take(
     let headers = WebhookHeaders::read(&header)?;
     known.announced(&headers);
 
-    let body = read_body(request, header("Content-Length").as_deref(), LARGEST_BODY).await?;
+    let Body { bytes, room } =
+        read_body(request, header("Content-Length").as_deref(), BOUNDS).await?;
     let secrets = WebhookSecrets::new(
         env.text("WEBHOOK_SECRET"),
         env.text("WEBHOOK_SECRET_PREVIOUS"),
@@ -92,13 +99,22 @@ async fn take(
         Entrance::Shared => secrets,
         Entrance::Repository(repository) => secrets.for_repository(repository),
     };
-    let body = secrets.verify(body, &headers.signature, hmac_sha256).await?;
+    let imported = Cell::new(None);
+    let hmac = async |key: &[u8], message: &[u8]| hmac_sha256(key, message, &imported).await;
+    let body = secrets.verify(bytes, &headers.signature, hmac).await?;
+    // Only a key that has verified something is remembered, or strangers could push out what is used.
+    if let Some(key) = imported.take() {
+        crypto::remember(key);
+    }
     known.verified(body.secret_used());
 
     let payload = ContentType::read(header("Content-Type"))?.payload(&body)?;
     let policy_of = async |repository: &RepositoryName| look_up(env, repository).await;
     let Judged { verdict, build } =
         judge(&payload, entrance, &github, received_at, known, policy_of).await?;
+    // All that is left of the body is in the build.
+    drop(payload);
+    drop((body, room));
     if let Some(build) = build {
         let sent = queue::send(env, "BUILD_QUEUE", &build.message).await;
         sent.map_err(|detail| Rejection::QueueUnavailable { detail })?;
@@ -107,12 +123,14 @@ async fn take(
     Ok(verdict)
 }
 
-/// The HMAC-SHA256 of a message: WebCrypto's, or our own where that one refuses.
-async fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    match crypto::hmac_sha256(key, message).await.map(TryInto::try_into) {
-        Ok(Ok(mac)) => mac,
-        _ => signature::hmac_sha256(key, message),
-    }
+/// The HMAC-SHA256 of a message: WebCrypto's, or our own where that one refuses. A key that had to be imported is put
+/// into `imported`.
+async fn hmac_sha256(key: &[u8], message: &[u8], imported: &Cell<Option<HmacKey>>) -> [u8; 32] {
+    let mac = crypto::hmac_sha256(key, message).await.ok().and_then(|(mac, key)| {
+        imported.set(key);
+        mac.try_into().ok()
+    });
+    mac.unwrap_or_else(|| signature::hmac_sha256(key, message))
 }
 
 /// Looks up the policy that the operator has set for a repository: in KV, unless that was done a short time
@@ -141,6 +159,8 @@ impl From<BodyError> for Rejection {
     fn from(why: BodyError) -> Self {
         match why {
             BodyError::TooLarge => Self::PayloadTooLarge,
+            BodyError::TooSlow => Self::BodyTooSlow,
+            BodyError::NoRoom => Self::Busy,
             BodyError::BrokeOff => {
                 Self::MalformedPayload { problem: "the body broke off before its end".to_owned() }
             }

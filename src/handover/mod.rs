@@ -8,15 +8,12 @@ pub mod attempt;
 pub mod request;
 pub mod settings;
 
-use std::rc::Rc;
-
 use crate::ledger::dead_letters::{self, DeadLetter};
 use crate::log;
 use crate::message::build_request::QueuedRequest;
 use crate::platform::env::Env;
 use crate::platform::http::{self, NoAnswer};
-use crate::platform::queue::{Batch, Message, messages};
-use crate::platform::task::Task;
+use crate::platform::queue::{self, Message};
 use crate::platform::{self, Error};
 use crate::retry::Step;
 use crate::time::rfc3339;
@@ -26,26 +23,29 @@ use settings::{Origin, Settings};
 /// How much of an origin's answer is kept, in characters.
 const LONGEST_ANSWER: usize = 1_000;
 
-/// Takes a batch of build requests off the queue: a task for each, so that none holds up or repeats another.
-/// `given_up` says that the queue itself has given them up.
-///
-/// Errors, and so has the whole batch delivered again, where the batch cannot be read at all.
-pub fn tasks(batch: &Batch, env: Env, given_up: bool) -> Result<Vec<Task>, Error> {
-    let settings = Rc::new(Settings::read(|name| env.text(name)));
-    let env = Rc::new(env);
-    let task = |message| {
-        let (settings, env) = (settings.clone(), env.clone());
-        Task::doing(async move { hand_over(message, &env, &settings, given_up).await })
-    };
-    Ok(messages(batch)?.into_iter().map(task).collect())
+/// How often a message that the queue gave up is looked into: what could not be handed over because looking into it
+/// panics is kept unread.
+const MOST_LOOKS: u32 = 3;
+
+/// In how many seconds a message is tried again whose task failed.
+pub fn delay(env: &Env, attempt: u32) -> u32 {
+    let delay = Settings::read(|name| env.text(name)).schedule.delay(attempt, platform::random());
+    delay.try_into().unwrap_or(u32::MAX)
 }
 
-/// Hands one message over to the origin. It leaves the queue only when the origin has taken it, or
-/// when it is kept as a dead letter.
-async fn hand_over(message: Message, env: &Env, settings: &Settings, given_up: bool) {
+/// Hands one message over to the origin. It leaves the queue only when the origin has taken it, when it is kept as a
+/// dead letter, or when it lies on the queue anew. `given_up` says that the queue itself has given it up.
+///
+/// Errors where the queue can be told nothing of the message.
+pub async fn hand_over(message: Message, env: &Env, given_up: bool) -> Result<(), Error> {
     let started = platform::now();
+    let settings = &Settings::read(|name| env.text(name));
     let text = message.text();
-    let request = QueuedRequest::from_message(&text);
+    let request = if given_up && message.attempt() > MOST_LOOKS {
+        Err("not looked into, for that has failed before".to_owned())
+    } else {
+        QueuedRequest::from_message(&text)
+    };
     // The first of two waits: for the origin.
     let attempt = match (&request, &settings.origin) {
         _ if given_up => Attempt::GivenUpByQueue,
@@ -63,16 +63,29 @@ async fn hand_over(message: Message, env: &Env, settings: &Settings, given_up: b
         // The second: for the ledger. What it does not keep stays on the queue.
         Step::Bury => match keep(env, &tried, now).await {
             Ok(()) => (Step::Bury, None),
+            Err(error) if given_up && schedule.is_ending(number, age) => (
+                begin_anew(env, &text).await.unwrap_or(Step::Retry(schedule.delay(number, random))),
+                Some(error),
+            ),
             Err(error) => (Step::Retry(schedule.delay(number, random)), Some(error)),
         },
         step => (step, None),
     };
-    match step {
-        Step::Acknowledge | Step::Bury => message.acknowledge(),
+    let told = match step {
+        Step::Acknowledge | Step::Bury | Step::BeginAnew => {
+            message.acknowledge();
+            Ok(())
+        }
         Step::Retry(seconds) => message.retry(seconds),
-    }
+    };
     let ms = now.saturating_sub(started);
     platform::log(&tried.line(step, number, ms, ledger_error.as_deref()));
+    told
+}
+
+/// Puts a message that the dead-letter queue would delete on the queue anew. None where the queue does not take it.
+async fn begin_anew(env: &Env, text: &str) -> Option<Step> {
+    queue::send(env, "BUILD_QUEUE", text).await.ok().map(|()| Step::BeginAnew)
 }
 
 /// A message, and what came of the attempt to hand it over.
@@ -135,6 +148,7 @@ impl Tried<'_> {
             Step::Acknowledge => ("accepted", None),
             Step::Retry(seconds) => ("retried", Some(seconds)),
             Step::Bury => ("dead-letter", None),
+            Step::BeginAnew => ("queued-again", None),
         };
         let request = self.request.as_ref();
         log::Line::Handover {

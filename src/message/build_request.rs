@@ -105,7 +105,7 @@ pub struct QueuedRequest {
     pub id: String,
     /// The GUID of the delivery that asked for it first.
     pub delivery: String,
-    /// The event that it was made of, by GitHub's name.
+    /// What asked for it: `push` or `deployment`.
     pub event: &'static str,
     /// The full name of the repository to build.
     pub repository: String,

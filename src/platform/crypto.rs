@@ -42,30 +42,46 @@ extern "C" {
 }
 
 thread_local! {
-    /// The keys that this isolate has imported last, by the secrets that they were made of. They never end.
+    /// The keys that were to be remembered last, by the secrets that they were made of. They never end.
     static KEYS: RefCell<Remembered<Vec<u8>, JsValue>> = RefCell::new(Remembered::at_most(MOST_KEYS));
 }
 
-/// The HMAC-SHA256 of a message.
+/// A key that was imported.
+pub struct HmacKey {
+    secret: Vec<u8>,
+    key: JsValue,
+}
+
+/// Remembers a key, so that it need not be imported again.
+pub fn remember(key: HmacKey) {
+    KEYS.with_borrow_mut(|keys| keys.keep(key.secret, key.key, u64::MAX));
+}
+
+/// The HMAC-SHA256 of a message; and the key, where it was not remembered.
 ///
 /// Errors with what the runtime said instead, as it does of an empty key.
-pub async fn hmac_sha256(key: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
+pub async fn hmac_sha256(
+    secret: &[u8],
+    message: &[u8],
+) -> Result<(Vec<u8>, Option<HmacKey>), String> {
     let sign = async {
         let subtle = SUBTLE.with(Clone::clone);
-        let key = hmac_key(&subtle, key).await?;
+        let remembered = KEYS.with_borrow_mut(|keys| keys.get(secret, 0));
+        let (key, imported) = match remembered {
+            Some(key) => (key, None),
+            None => {
+                let key = import(&subtle, secret).await?;
+                (key.clone(), Some(HmacKey { secret: secret.to_vec(), key }))
+            }
+        };
         let mac = settled(subtle.sign(&js("HMAC"), &key, message)?).await?;
-        Ok(Uint8Array::new(&mac).to_vec())
+        Ok((Uint8Array::new(&mac).to_vec(), imported))
     };
     sign.await.map_err(|error: JsValue| reason(error))
 }
 
-async fn hmac_key(subtle: &SubtleCrypto, secret: &[u8]) -> Result<JsValue, JsValue> {
-    if let Some(key) = KEYS.with_borrow_mut(|keys| keys.get(secret, 0)) {
-        return Ok(key);
-    }
+async fn import(subtle: &SubtleCrypto, secret: &[u8]) -> Result<JsValue, JsValue> {
     let algorithm = object(&[("name", "HMAC".into()), ("hash", "SHA-256".into())])?;
     let usages = Array::of(&["sign".into()]);
-    let key = settled(subtle.import_key("raw", secret, &algorithm, false, &usages)?).await?;
-    KEYS.with_borrow_mut(|keys| keys.keep(secret.to_vec(), key.clone(), u64::MAX));
-    Ok(key)
+    settled(subtle.import_key("raw", secret, &algorithm, false, &usages)?).await
 }

@@ -75,7 +75,7 @@ impl Answer {
             return String::new();
         };
         // A character has at most four bytes.
-        let bytes = read(stream.unchecked_into(), 4 * characters, None).await.unwrap_or_default();
+        let bytes = read(stream.unchecked_into(), 4 * characters).await.unwrap_or_default();
         String::from_utf8_lossy(&bytes).chars().take(characters).collect()
     }
 }

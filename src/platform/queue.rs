@@ -1,6 +1,6 @@
 //! Queues: what is put on them, and what comes off them.
 
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use worker::js_sys::{JSON, Reflect};
 use worker::{console_error, worker_sys};
 
@@ -9,11 +9,17 @@ use super::js::{js, object, reason};
 use super::task::settled;
 use super::{now, random};
 
-/// Messages that a queue delivers together.
-pub use worker::worker_sys::MessageBatch as Batch;
+/// A message as the runtime has it.
+pub use worker::worker_sys::Message as RawMessage;
 
-/// A message of a batch. (The `worker` crate's own type hides how often it was tried.)
-pub struct Message(worker_sys::Message);
+/// A message. (The `worker` crate's own type hides how often it was tried.)
+pub struct Message(RawMessage);
+
+impl From<RawMessage> for Message {
+    fn from(message: RawMessage) -> Self {
+        Self(message)
+    }
+}
 
 /// Puts a text on a queue; it is there for certain once this is done.
 ///
@@ -25,17 +31,6 @@ pub async fn send(env: &Env, binding: &'static str, text: &str) -> Result<(), St
         settled(queue.send(text.into(), options.into())?).await
     };
     send.await.map(drop).map_err(reason)
-}
-
-/// The name of the queue that a batch comes from.
-pub fn name(batch: &Batch) -> Result<String, JsValue> {
-    batch.queue().map(String::from)
-}
-
-/// The messages of a batch.
-pub fn messages(batch: &Batch) -> Result<Vec<Message>, JsValue> {
-    let messages = batch.messages()?.to_vec();
-    Ok(messages.into_iter().map(|message| Message(message.unchecked_into())).collect())
 }
 
 impl Message {
@@ -69,15 +64,15 @@ impl Message {
         }
     }
 
-    /// Has it tried again after `seconds`; should the queue not take the delay, at the queue's own pace,
-    /// for a message that is neither acknowledged nor retried counts as acknowledged.
-    pub fn retry(&self, seconds: u64) {
+    /// Has it tried again after `seconds`; should the queue not take the delay, at the queue's own pace.
+    ///
+    /// Errors where it takes neither: the task of a message that is neither acknowledged nor retried has to end with
+    /// an error, or it counts as acknowledged.
+    pub fn retry(&self, seconds: u64) -> Result<(), JsValue> {
         let options = object(&[("delaySeconds", JsValue::from_f64(seconds as f64))]);
-        if let Err(error) = options.and_then(|options| self.0.retry(options.into())) {
+        options.and_then(|options| self.0.retry(options.into())).or_else(|error| {
             console_error!("a message could not be delayed by {seconds} s: {}", reason(error));
-            if let Err(error) = self.0.retry(JsValue::UNDEFINED) {
-                console_error!("a message could not be retried: {}", reason(error));
-            }
-        }
+            self.0.retry(JsValue::UNDEFINED)
+        })
     }
 }

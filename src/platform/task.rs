@@ -42,11 +42,8 @@ impl Task {
     }
 
     /// A task that is only to be done.
-    pub fn doing(future: impl Future<Output = ()> + 'static) -> Self {
-        Self::answering(async {
-            future.await;
-            Ok(JsValue::UNDEFINED)
-        })
+    pub fn doing(future: impl Future<Output = Result<(), JsValue>> + 'static) -> Self {
+        Self::answering(async { future.await.map(|()| JsValue::UNDEFINED) })
     }
 }
 

@@ -1,6 +1,9 @@
 //! The tasks that wait for the runtime, on the real one: a task that waits for anything but one promise at a time
 //! ends with an error that says so, and its message is tried again. The worker is tests/tasks.
 
+use std::thread;
+use std::time::Duration;
+
 use crate::support::delivery::Delivery;
 use crate::support::fixtures::PROJECT;
 use crate::support::gate::{Gate, Setup};
@@ -22,8 +25,14 @@ fn start() -> Gate {
         assert!(std::path::Path::new(&worker).exists(), "run the tests with `npm test`");
         config.insert("main".into(), worker.into());
         config["queues"]["producers"][0]["binding"] = "QUEUE".into();
+        config["queues"]["consumers"][0]["max_retries"] = 2.into();
     };
     Gate::start(&Setup { config, ledger: false, ..Setup::without_origin() })
+}
+
+/// What the log says of a message that was done.
+fn done(what: &str, attempt: u32) -> String {
+    format!("[\"{what}\",{attempt}]")
 }
 
 #[test]
@@ -54,16 +63,66 @@ fn a_message_whose_task_waits_for_what_it_must_not_is_tried_again() {
         let answer = Delivery::agent().post(&gate.url).send(*what).unwrap();
         assert_eq!(answer.status().as_u16(), 200);
     }
-    let done = |what: &str, attempt: u32| format!("[\"{what}\",{attempt}]");
     for what in bad {
         gate.wait_until(|| gate.output().contains(&done(what, 2)));
         assert!(!gate.output().contains(&done(what, 1)), "{what} was done at the first attempt");
     }
+    // One that comes in a batch with a bad one is done once.
     for what in GOOD {
-        // One that comes in a batch with a bad one may be tried again, too; it is never lost.
-        gate.wait_until(|| (1..=3).any(|attempt| gate.output().contains(&done(what, attempt))));
+        gate.wait_until(|| gate.output().contains(&done(what, 1)));
+        assert!(!gate.output().contains(&done(what, 2)), "{what} was done again");
     }
     for (_, why) in BAD {
         assert!(gate.output().contains(why), "{why}");
     }
+}
+
+#[test]
+fn a_request_under_way_when_the_instance_breaks_off_fails_and_the_next_is_answered() {
+    let gate = start();
+    let wait = |what: &str| {
+        let request = Delivery::agent().get(&gate.url).header("X-Wait", what);
+        request.call().unwrap().status().as_u16()
+    };
+    assert_eq!(wait("one promise"), 200);
+    thread::scope(|scope| {
+        let under_way = [(); 4].map(|()| scope.spawn(|| wait("two seconds")));
+        thread::sleep(Duration::from_millis(700));
+        assert_eq!(wait("a panic"), 500);
+        // The new instance is at work, and not for the tasks of the old one.
+        let anew = [(); 4].map(|()| scope.spawn(|| wait("two seconds")));
+        for request in under_way {
+            assert_eq!(request.join().unwrap(), 500);
+        }
+        for request in anew {
+            assert_eq!(request.join().unwrap(), 200);
+        }
+    });
+    assert!(gate.output().contains("on purpose"));
+    assert_eq!(wait("two promises, one after the other"), 200);
+}
+
+#[test]
+fn a_panic_is_nothing_to_the_other_messages_of_its_batch() {
+    let gate = start();
+    let mut messages = vec!["a panic"];
+    messages.extend(GOOD.iter().cycle().take(9));
+    for message in messages {
+        assert_eq!(Delivery::agent().post(&gate.url).send(message).unwrap().status().as_u16(), 200);
+    }
+    gate.wait_until(|| gate.output().contains(&done("a panic", 2)));
+    for what in GOOD {
+        let times = |attempt| gate.output().matches(&done(what, attempt)).count();
+        // A message whose task was under way in the instance that broke off is tried again; no other is.
+        gate.wait_until(|| times(1) + times(2) == 3);
+    }
+}
+
+#[test]
+fn a_message_that_always_panics_ends_in_the_dead_letter_queue() {
+    let gate = start();
+    let message = "always a panic";
+    assert_eq!(Delivery::agent().post(&gate.url).send(message).unwrap().status().as_u16(), 200);
+    gate.wait_until(|| gate.output().contains("[\"builds-dead\",\"always a panic\",1]"));
+    assert!(!gate.output().contains(&done(message, 1)));
 }

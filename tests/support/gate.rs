@@ -188,6 +188,25 @@ impl Gate {
         letters
     }
 
+    /// The memory that all of its processes have, in KiB.
+    pub fn memory(&self) -> usize {
+        let group = self.process.id().to_string();
+        let statuses = std::fs::read_dir("/proc").unwrap().filter_map(|process| {
+            let process = process.ok()?.path();
+            let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+            // After the name, which may hold anything: state, parent, group.
+            let is_workerd = stat.contains("(workerd)");
+            let of_group = stat.rsplit(')').next()?.split_whitespace().nth(2)? == group;
+            let status = std::fs::read_to_string(process.join("status")).ok()?;
+            (is_workerd && of_group).then_some(status)
+        });
+        let resident = statuses.filter_map(|status| {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+            line.split_whitespace().next()?.parse::<usize>().ok()
+        });
+        resident.sum()
+    }
+
     /// Everything that the gate and wrangler have printed so far.
     pub fn output(&self) -> String {
         self.output.lock().unwrap().join("\n")

@@ -84,10 +84,13 @@ impl GitHub {
         shared.hooks.push(hook);
     }
 
-    /// Has the first webhook deliver an event.
-    pub fn deliver(&self, event: &str, payload: &str) {
+    /// Has the first webhook deliver an event, and gives what it was answered.
+    pub fn deliver(&self, event: &str, payload: &str) -> Value {
         let hook = self.hooks()[0].clone();
         deliver(&self.shared, &hook, event, payload);
+        let shared = self.shared.lock().unwrap();
+        let (_, delivery) = shared.deliveries.last().unwrap();
+        serde_json::from_str(delivery["response"]["payload"].as_str().unwrap()).unwrap()
     }
 
     /// What was changed since the last time it was asked.

@@ -12,10 +12,11 @@ mod platform;
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use platform::env::Env;
-use platform::queue::{Batch, Message, messages, send};
-use platform::request::{Request, read_body};
+use platform::queue::{Message, RawMessage, send};
+use platform::request::{Bounds, Request, read_body};
 use platform::response::{Response, plain};
 use platform::task::{Task, settled};
 use platform::{Error, exported};
@@ -31,25 +32,42 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
         wait_for(&what).await?;
         return plain("waited\n");
     }
-    let body = read_body(request, None, 1_000).await.map_err(|error| format!("{error:?}"))?;
-    send(env, "QUEUE", &String::from_utf8_lossy(&body)).await?;
+    let bounds = Bounds { most: 1_000, together: 10_000, milliseconds: 8_000 };
+    let body = read_body(request, None, bounds).await.map_err(|error| format!("{error:?}"))?;
+    send(env, "QUEUE", &String::from_utf8_lossy(&body.bytes)).await?;
     plain("queued\n")
 }
 
 /// Waits, at the first attempt, for what the message says; then acknowledges it.
 #[exported]
-pub fn queue(batch: Batch, _env: Env) -> Result<Vec<Task>, Error> {
-    let task = |message: Message| {
-        Task::answering(async move {
-            if message.attempt() == 1 {
-                wait_for(&message.text()).await?;
-            }
-            platform::log(&(message.text(), message.attempt()));
+pub fn message(queue: String, message: RawMessage, _env: Env) -> Task {
+    let message = Message::from(message);
+    Task::doing(async move {
+        let text = message.text();
+        if queue.ends_with("-dead") {
+            platform::log(&(queue, text, message.attempt()));
             message.acknowledge();
-            Ok(JsValue::UNDEFINED)
-        })
-    };
-    Ok(messages(&batch)?.into_iter().map(task).collect())
+            return Ok(());
+        }
+        if message.attempt() == 1 || text.starts_with("always ") {
+            wait_for(text.trim_start_matches("always ")).await?;
+        }
+        platform::log(&(text, message.attempt()));
+        message.acknowledge();
+        Ok(())
+    })
+}
+
+/// At once.
+#[exported]
+pub fn delay_after_failure(_env: &Env, _attempt: u32) -> u32 {
+    0
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = scheduler)]
+    fn wait(milliseconds: u32) -> Promise;
 }
 
 async fn wait_for(what: &str) -> Result<(), Error> {
@@ -65,6 +83,8 @@ async fn wait_for(what: &str) -> Result<(), Error> {
             assert!(settled(rejected).await.is_err());
             Ok(())
         }
+        "two seconds" => settled(wait(2_000)).await.map(drop),
+        "a panic" => panic!("on purpose"),
         "a promise's own future" => promise().await.map(drop),
         "a future that nobody wakes" => std::future::pending().await,
         "two promises at a time" => {

@@ -54,12 +54,9 @@ function retry(message, env) {
 }
 
 export default {
-  fetch(request, env, context) {
+  fetch(request, env) {
     renew();
-    const answer = run(gate.fetch(request, env));
-    // Should the client go, what was begun is still ended: so what it holds is let go of, too.
-    context.waitUntil(answer);
-    return answer;
+    return run(gate.fetch(request, env));
   },
 
   async queue(batch, env) {

@@ -1,7 +1,7 @@
 // What stands in for Workers KV and Queues: the least that answers a read and takes a message, in the same
 // process for each contender. It speaks what workerd speaks to them.
 
-const triggers = { "octocat/Hello-World": "deployment" };
+const triggers = { "octocat/hello-world": "deployment" };
 
 export const kv = {
   async fetch(request) {

@@ -13,6 +13,7 @@ pub mod kv;
 pub mod queue;
 pub mod request;
 pub mod response;
+mod room;
 mod stream;
 pub mod task;
 

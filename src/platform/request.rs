@@ -1,13 +1,13 @@
 //! An HTTP request that came in.
 
-use std::cell::Cell;
-
 use wasm_bindgen::prelude::*;
-use worker::js_sys::{Array, JsString, Promise, Uint8Array};
+use worker::js_sys::{JsString, Promise, Uint8Array};
 /// An HTTP request that came in.
 pub use worker::web_sys::Request;
 
 use super::js::js;
+use super::now;
+use super::room::Room;
 use super::stream::{CHUNK, Reader};
 use super::task::settled;
 
@@ -18,11 +18,31 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn get(this: &Headers, name: &JsString) -> Option<String>;
+}
 
-    /// A promise that is kept, with nothing, after so many milliseconds
-    /// (<https://developers.cloudflare.com/workers/runtime-apis/scheduler/>).
-    #[wasm_bindgen(js_namespace = scheduler)]
-    fn wait(milliseconds: u32) -> Promise;
+/// (In JavaScript, for a promise made here takes two closures. `Promise.race` with `scheduler.wait` made a forged delivery
+/// take 5 percent longer.)
+#[wasm_bindgen(inline_js = "
+export const within = (promise, milliseconds) =>
+  new Promise((resolve, reject) => {
+    promise.then(resolve, reject);
+    setTimeout(resolve, milliseconds);
+  });
+
+export const pieceWithin = (promise, milliseconds) =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
+  });
+")]
+extern "C" {
+    /// A promise that is kept or broken as the one that is given, or kept with nothing after so many milliseconds. Its
+    /// timer goes with the request: to clear it made a forged delivery take 3 percent longer.
+    fn within(promise: &Promise, milliseconds: u32) -> Promise;
+
+    /// The same for one of many in a request. Its timer is cleared, for it would keep what the promise was kept with.
+    #[wasm_bindgen(js_name = pieceWithin)]
+    fn piece_within(promise: &Promise, milliseconds: u32) -> Promise;
 }
 
 /// Why a body could not be read.
@@ -57,34 +77,6 @@ pub struct Body {
     pub room: Room,
 }
 
-thread_local! {
-    /// The bytes that all bodies have together.
-    static HELD: Cell<usize> = const { Cell::new(0) };
-}
-
-/// A part of the room that there is for bodies.
-#[derive(Default)]
-pub struct Room(usize);
-
-impl Room {
-    /// Takes so many bytes more, if there are then no more than `most` in all.
-    fn take(&mut self, bytes: usize, most: usize) -> Result<(), BodyError> {
-        let held = HELD.get().saturating_add(bytes);
-        if held > most {
-            return Err(BodyError::NoRoom);
-        }
-        HELD.set(held);
-        self.0 += bytes;
-        Ok(())
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        HELD.set(HELD.get().saturating_sub(self.0));
-    }
-}
-
 /// Gives the value of a header by its name.
 pub fn headers(request: &Request) -> impl Fn(&'static str) -> Option<String> + use<> {
     let headers: Headers = request.headers().unchecked_into();
@@ -102,15 +94,15 @@ pub async fn read_body(
     if announced.is_some_and(|length| length > bounds.most) {
         return Err(BodyError::TooLarge);
     }
-    let mut room = Room::default();
-    let too_late = wait(bounds.milliseconds);
+    let until = now() + u64::from(bounds.milliseconds);
+    let room = Room::of(now(), until);
     // In one go, which is quicker where a body is small: a larger one would leave garbage of several times its size. It
     // is the runtime that holds what has come of it, up to what is announced; so that others which announce and do not
     // send leave room for those which send, this takes one half of the room only.
     let small = announced.filter(|length| *length <= CHUNK);
-    if small.is_some_and(|length| room.take(length, bounds.together / 2).is_ok()) {
+    if small.is_some_and(|length| room.take(length, bounds.together / 2)) {
         let body = request.array_buffer().map_err(broke_off)?;
-        let bytes = Uint8Array::new(&in_time(body, &too_late).await?).to_vec();
+        let bytes = Uint8Array::new(&in_time(body, until, within).await?).to_vec();
         return Ok(Body { bytes, room });
     }
     // There is no stream where there is no body.
@@ -119,31 +111,43 @@ pub async fn read_body(
     };
     let end = announced.unwrap_or(bounds.most + 1);
     let mut reader = Reader::of(stream.unchecked_into(), end).map_err(broke_off)?;
-    let mut bytes = Vec::new();
-    let read = loop {
-        let wanted = match reader.next(bytes.len()) {
-            Ok(Some(wanted)) => wanted,
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(broke_off(error)),
-        };
-        let came = match in_time(wanted, &too_late).await {
-            Ok(came) => reader.came(came),
-            Err(error) => break Err(error),
-        };
-        if let Err(error) = room.take(came.length(), bounds.together) {
-            break Err(error);
-        }
-        came.append_to(&mut bytes, end);
-    };
+    let read = read_into(&room, &mut reader, announced, bounds.together, until).await;
     // What is left is not wanted.
     reader.cancel();
     read?;
+    let bytes = room.pieces().ok_or(BodyError::TooSlow)?.join();
     if bytes.len() > bounds.most { Err(BodyError::TooLarge) } else { Ok(Body { bytes, room }) }
 }
 
-/// Waits for a promise, which is kept with something, until it is too late.
-async fn in_time(promise: Promise, too_late: &Promise) -> Result<JsValue, BodyError> {
-    let first = settled(Promise::race(&Array::of2(&promise, too_late))).await.map_err(broke_off)?;
+/// Reads into a room, which lies outside of the task: should the client go, the task is never resumed, and what it holds
+/// itself is let go of whenever JavaScript happens to forget it.
+async fn read_into(
+    room: &Room,
+    reader: &mut Reader,
+    announced: Option<usize>,
+    together: usize,
+    until: u64,
+) -> Result<(), BodyError> {
+    let (mut length, mut is_made) = (0, false);
+    while let Some(next) = reader.next(length, is_made).map_err(broke_off)? {
+        let piece = reader.came(in_time(next, until, piece_within).await?);
+        length += piece.length();
+        if !room.take(piece.length(), together) {
+            return Err(BodyError::NoRoom);
+        }
+        is_made = room.push(&piece, announced).ok_or(BodyError::TooSlow)?;
+    }
+    Ok(())
+}
+
+/// Waits for a promise, which is kept with something, until a time in milliseconds since 1970.
+async fn in_time(
+    promise: Promise,
+    until: u64,
+    within: impl Fn(&Promise, u32) -> Promise,
+) -> Result<JsValue, BodyError> {
+    let left = until.saturating_sub(now()).try_into().unwrap_or(u32::MAX);
+    let first = settled(within(&promise, left)).await.map_err(broke_off)?;
     if first.is_undefined() { Err(BodyError::TooSlow) } else { Ok(first) }
 }
 

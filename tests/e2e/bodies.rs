@@ -47,6 +47,10 @@ fn a_body_that_is_not_there_in_time_is_too_slow_and_takes_little_room() {
     let good = (IGNORED.0, IGNORED.1.to_owned());
     assert_eq!(push(&gate), good);
     let idle = gate.memory();
+    let above_idle = || {
+        let above = gate.memory().into_iter().map(|(id, memory)| memory - idle[&id].min(memory));
+        above.max().unwrap() / 1024
+    };
 
     let began = Instant::now();
     let slow: Vec<TcpStream> = (0..24).map(|_| begin(&gate, LARGEST, 1_100_000)).collect();
@@ -54,12 +58,11 @@ fn a_body_that_is_not_there_in_time_is_too_slow_and_takes_little_room() {
     let mut most = 0;
     while began.elapsed() < Duration::from_secs(5) {
         assert_eq!(push(&gate), good);
-        most = most.max(gate.memory());
+        most = most.max(above_idle());
         sleep(Duration::from_millis(100));
     }
-    let above = most.saturating_sub(idle) / 1024;
-    println!("24 connections of 1.1 MB each: {above} MiB above idle");
-    assert!(above < 70, "{above} MiB above idle");
+    println!("24 connections of 1.1 MB each: {most} MiB above idle");
+    assert!((1..70).contains(&most), "{most} MiB above idle");
 
     // (The simulator holds the answer back until the body has come; the log shows that it is made before.)
     gate.wait_until(|| said(&gate, "body-too-slow") == 24);
@@ -91,7 +94,7 @@ fn more_than_there_is_room_for_is_busy_until_it_is_let_go_of() {
     drop(large);
     assert_eq!(push(&gate), good);
     // What a client leaves behind is let go of, too.
-    for _ in 0..4 {
+    for _ in 0..6 {
         let gone: Vec<TcpStream> = (0..2).map(|_| begin(&gate, LARGEST, 20_000_000)).collect();
         sleep(Duration::from_millis(500));
         drop(gone);
@@ -106,7 +109,7 @@ fn more_than_there_is_room_for_is_busy_until_it_is_let_go_of() {
 
     // An answer that can be seen: to one that sends all that it announces, while others fill the room.
     let others: Vec<TcpStream> = (0..2).map(|_| begin(&gate, LARGEST, 26_000_000)).collect();
-    sleep(Duration::from_secs(2));
+    sleep(Duration::from_secs(4));
     let mut refused = begin(&gate, 2_000_000, 2_000_000);
     let mut answer = [0; 2_000];
     let length = refused.read(&mut answer).unwrap();

@@ -1,6 +1,7 @@
 //! A gate of a test's own: the built worker in workerd, run by `wrangler dev` with its own KV and
 //! queue.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -188,23 +189,24 @@ impl Gate {
         letters
     }
 
-    /// The memory that all of its processes have, in KiB.
-    pub fn memory(&self) -> usize {
+    /// The memory of each of its processes, in KiB, by their ids: the worker is alone in one of them.
+    pub fn memory(&self) -> BTreeMap<String, usize> {
         let group = self.process.id().to_string();
         let statuses = std::fs::read_dir("/proc").unwrap().filter_map(|process| {
             let process = process.ok()?.path();
+            let id = process.file_name()?.to_str()?.to_owned();
             let stat = std::fs::read_to_string(process.join("stat")).ok()?;
             // After the name, which may hold anything: state, parent, group.
             let is_workerd = stat.contains("(workerd)");
             let of_group = stat.rsplit(')').next()?.split_whitespace().nth(2)? == group;
             let status = std::fs::read_to_string(process.join("status")).ok()?;
-            (is_workerd && of_group).then_some(status)
+            (is_workerd && of_group).then_some((id, status))
         });
-        let resident = statuses.filter_map(|status| {
+        let resident = statuses.filter_map(|(id, status)| {
             let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-            line.split_whitespace().next()?.parse::<usize>().ok()
+            Some((id, line.split_whitespace().next()?.parse().ok()?))
         });
-        resident.sum()
+        resident.collect()
     }
 
     /// Everything that the gate and wrangler have printed so far.

@@ -26,6 +26,9 @@ use standardwebhooks::Webhook;
 const LARGEST_BODY: usize = 128_000;
 
 /// A small origin: takes build requests from buildgate by POST at /builds.
+///
+/// What they are signed with is the environment's ORIGIN_SECRET, or else that of .dev.vars: whsec_ and base64, or
+/// several of them separated by spaces.
 #[derive(Parser)]
 struct Settings {
     /// The address to listen on.
@@ -35,11 +38,6 @@ struct Settings {
     /// The file in which the ids of known build requests are kept.
     #[arg(long, default_value = "origin.sqlite")]
     database: PathBuf,
-
-    /// The gate's ORIGIN_SECRET, or several separated by spaces: whsec_ and base64. If not given, the one
-    /// in .dev.vars.
-    #[arg(long, env = "ORIGIN_SECRET", hide_env_values = true)]
-    secret: Option<String>,
 
     /// Fail one in this many requests at random, before or after taking it over: to try out how the gate
     /// bears it.
@@ -95,13 +93,15 @@ async fn receive(
     match origin.remember(&request.id) {
         Ok(true) => println!(
             "build request {}: build {} at {} ({})\n{}",
-            request.id,
-            request.repository.full_name,
-            request.commit.sha,
-            request.commit.reference,
-            String::from_utf8_lossy(&body)
+            printable(&request.id),
+            printable(&request.repository.full_name),
+            printable(&request.commit.sha),
+            printable(&request.commit.reference),
+            printable(&String::from_utf8_lossy(&body))
         ),
-        Ok(false) => println!("build request {}: known already, nothing to do", request.id),
+        Ok(false) => {
+            println!("build request {}: known already, nothing to do", printable(&request.id));
+        }
         Err(error) => {
             return (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot remember the id: {error}"));
         }
@@ -110,6 +110,11 @@ async fn receive(
         return (StatusCode::INTERNAL_SERVER_ERROR, "failed after all, as asked".to_owned());
     }
     (StatusCode::ACCEPTED, String::new())
+}
+
+/// A text from outside, without the characters that would command a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl Origin {
@@ -126,14 +131,15 @@ impl Origin {
 }
 
 fn secret_of_dev_vars() -> Option<String> {
-    let mut variables = dotenvy::from_filename_iter(".dev.vars").ok()?.filter_map(Result::ok);
+    let mut variables = dotenvy::from_path_iter(".dev.vars").ok()?.filter_map(Result::ok);
     variables.find(|(name, _)| name == "ORIGIN_SECRET").map(|(_, secret)| secret)
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::parse();
-    let secret = settings.secret.or_else(secret_of_dev_vars).ok_or("there is no ORIGIN_SECRET")?;
+    let secret = std::env::var("ORIGIN_SECRET").ok().or_else(secret_of_dev_vars);
+    let secret = secret.ok_or("there is no ORIGIN_SECRET")?;
     let keys = secret.split_whitespace().map(Webhook::new).collect::<Result<_, _>>()?;
     let builds = Connection::open(&settings.database)?;
     builds.execute_batch(

@@ -383,7 +383,8 @@ mod tests {
             ),
         ] {
             assert_eq!(pinned(policy, 7).as_deref(), Ok(expected));
-            assert_eq!(Policy::parse(expected).unwrap().repository_id, Some(7));
+            let parsed = Policy::parse(expected).map(|policy| policy.repository_id);
+            assert_eq!(parsed, Ok(Some(7)));
         }
         assert!(pinned(r#"{"repository_id":8,"trigger":"commit"}"#, 7).is_err());
     }

@@ -184,6 +184,47 @@ fn while_the_ledger_fails_the_message_stays_on_the_queue() {
 }
 
 #[test]
+fn while_the_ledger_fails_for_good_the_message_begins_anew_before_the_queue_deletes_it() {
+    let (origin, status) = switchable(410);
+    let one_retry = |config: &mut toml::Table| {
+        for consumer in config["queues"]["consumers"].as_array_mut().unwrap() {
+            consumer.as_table_mut().unwrap().insert("max_retries".into(), 1.into());
+        }
+    };
+    let setup = Setup::with_origin(&origin.url).impatient().var("MAX_RETRIES", "1");
+    let gate = start(Setup { config: one_retry, ledger: false, ..setup });
+    let accepted = deliver(&gate, 1);
+    let line = gate.log_line(|line| line["outcome"] == "queued-again");
+    assert!(line["ledger_error"].is_string(), "{line}");
+    // Twice round, so that it is as good as new each time.
+    gate.wait_until(|| gate.output().matches("\"queued-again\"").count() >= 2);
+    status.store(202, Ordering::SeqCst);
+    let line = gate.log_line(|line| line["outcome"] == "accepted");
+    assert_eq!(line["build"], accepted[0]);
+}
+
+#[test]
+fn one_that_cannot_be_redriven_keeps_no_other_from_being_redriven() {
+    let (origin, status) = switchable(410);
+    let gate = start(Setup::with_origin(&origin.url).impatient());
+    let accepted = deliver(&gate, 1);
+    gate.wait_for_dead_letters(1);
+    gate.sql(
+        "INSERT INTO dead_letters (id, message_id, reason, stored_at, message) VALUES \
+         (0, 'm0', 'message-unreadable', '2026-11-22T20:12:00Z', 'a build, please')",
+    );
+    status.store(202, Ordering::SeqCst);
+    let output = gate.run_dead_letters(&["redrive", "--all"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(told.contains("0 is not redriven: The message is not a build request"), "{told}");
+    assert!(told.contains(&format!("is back on the queue: {}", accepted[0])), "{told}");
+    gate.log_line(|line| line["outcome"] == "accepted" && line["build"] == accepted[0]);
+    // No letter was made of the other one.
+    gate.wait_for_dead_letters(2);
+}
+
+#[test]
 fn the_operators_routes_need_the_operators_token() {
     let gate = start(Setup::without_origin());
     let ask = |method: &'static str, path: &'static str, authorization: Option<&str>| {

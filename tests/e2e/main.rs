@@ -8,6 +8,7 @@ mod bodies;
 mod dead_letters;
 mod deliver;
 mod deliveries;
+mod events;
 mod handover;
 mod link;
 mod policies;

@@ -9,7 +9,7 @@
 //!
 //! This file is the doors. Each story is told in the `mod.rs` of its folder, which asks the runtime for what it
 //! needs (`platform/`) and the other files of the folder for what follows from it: those are pure, and plain
-//! `cargo test` runs them. Stories do not call one another: they meet in a [`message`] or in the [`ledger`].
+//! `cargo test` runs them. Stories do not call one another: they meet in a [`mod@message`] or in the [`ledger`].
 
 #![deny(missing_docs)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]

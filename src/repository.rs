@@ -112,7 +112,7 @@ impl Serialize for RepositoryName {
 pub struct GitHubUrl(String);
 
 /// `GITHUB_URL` is not the base URL of a GitHub.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidGitHubUrl;
 
 impl GitHubUrl {

@@ -8,7 +8,7 @@ pub mod rejection;
 pub mod request;
 pub mod verdict;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ use crate::platform::request::{Body, BodyError, Bounds, Request, headers, read_b
 use crate::platform::response::{self, Response};
 use crate::platform::{self, Error, crypto, kv, queue};
 use crate::policy::{Policy, lookup};
-use crate::repository::{GitHubUrl, RepositoryName};
+use crate::repository::{GitHubUrl, InvalidGitHubUrl, RepositoryName};
 use crate::route::Entrance;
 use crate::signature;
 use crate::signature::github::WebhookSecrets;
@@ -45,8 +45,12 @@ thread_local! {
     /// remembered, and neither is a value that cannot be used: either is put right by somebody who then
     /// redelivers. With each lies the spelling of the name that it was looked up by, for by another one a key with
     /// capitals may be found; that there is one entry for all of them keeps a repository from pushing others out.
-    static POLICIES: RefCell<Remembered<String, (RepositoryName, Rc<Policy>)>> =
+    static POLICIES: RefCell<Remembered<String, (Rc<str>, Rc<Policy>)>> =
         RefCell::new(Remembered::at_most(MOST_REMEMBERED));
+
+    /// The GitHub that this gate serves: a variable changes with the worker, and so with the isolate. (To read it for
+    /// each delivery cost 1 percent of a small one.)
+    static GITHUB: OnceCell<Result<GitHubUrl, InvalidGitHubUrl>> = const { OnceCell::new() };
 }
 
 /// Receives a delivery that came in by `entrance` to a gate that was reached at the URL `gate`, and answers it.
@@ -94,7 +98,6 @@ async fn take(
         env.text("WEBHOOK_SECRET_PREVIOUS"),
         known.is_local(),
     )?;
-    let github = GitHubUrl::parse(env.text("GITHUB_URL").as_deref())?;
     let secrets = match entrance {
         Entrance::Shared => secrets,
         Entrance::Repository(repository) => secrets.for_repository(repository),
@@ -109,6 +112,7 @@ async fn take(
     known.verified(body.secret_used());
 
     let payload = ContentType::read(header("Content-Type"))?.payload(&body)?;
+    let github = github(env)?;
     let policy_of = async |repository: &RepositoryName| look_up(env, repository).await;
     let Judged { verdict, build } =
         judge(&payload, entrance, &github, received_at, known, policy_of).await?;
@@ -133,6 +137,13 @@ async fn hmac_sha256(key: &[u8], message: &[u8], imported: &Cell<Option<HmacKey>
     mac.unwrap_or_else(|| signature::hmac_sha256(key, message))
 }
 
+/// The GitHub that the gate serves.
+fn github(env: &Env) -> Result<GitHubUrl, InvalidGitHubUrl> {
+    GITHUB.with(|github| {
+        github.get_or_init(|| GitHubUrl::parse(env.text("GITHUB_URL").as_deref())).clone()
+    })
+}
+
 /// Looks up the policy that the operator has set for a repository: in KV, unless that was done a short time
 /// ago.
 async fn look_up(env: &Env, repository: &RepositoryName) -> Result<Rc<Policy>, Rejection> {
@@ -140,7 +151,7 @@ async fn look_up(env: &Env, repository: &RepositoryName) -> Result<Rc<Policy>, R
     let now = platform::now();
     let remembered = POLICIES.with_borrow_mut(|policies| policies.get(repository.as_lower(), now));
     if let Some((spelt, policy)) = remembered
-        && spelt.as_spelt() == repository.as_spelt()
+        && *spelt == *repository.as_spelt()
     {
         return Ok(policy);
     }
@@ -150,7 +161,7 @@ async fn look_up(env: &Env, repository: &RepositoryName) -> Result<Rc<Policy>, R
     let policy = Rc::new(lookup::choose(keys, values)?);
     let until = now + lookup::memory(env.text("POLICY_CACHE_SECONDS").as_deref());
     let (name, remembered) = (repository.as_lower().to_owned(), policy.clone());
-    let remembered = (repository.clone(), remembered);
+    let remembered = (repository.as_spelt().into(), remembered);
     POLICIES.with_borrow_mut(|policies| policies.keep(name, remembered, until));
     Ok(policy)
 }

@@ -94,15 +94,17 @@ pub async fn read_body(
     if announced.is_some_and(|length| length > bounds.most) {
         return Err(BodyError::TooLarge);
     }
-    let until = now() + u64::from(bounds.milliseconds);
-    let room = Room::of(now(), until);
+    let began = now();
+    let until = began + u64::from(bounds.milliseconds);
+    let room = Room::of(began, until);
     // In one go, which is quicker where a body is small: a larger one would leave garbage of several times its size. It
     // is the runtime that holds what has come of it, up to what is announced; so that others which announce and do not
     // send leave room for those which send, this takes one half of the room only.
     let small = announced.filter(|length| *length <= CHUNK);
     if small.is_some_and(|length| room.take(length, bounds.together / 2)) {
         let body = request.array_buffer().map_err(broke_off)?;
-        let bytes = Uint8Array::new(&in_time(body, until, within).await?).to_vec();
+        let first = settled(within(&body, bounds.milliseconds)).await.map_err(broke_off)?;
+        let bytes = Uint8Array::new(&unless_late(first)?).to_vec();
         return Ok(Body { bytes, room });
     }
     // There is no stream where there is no body.
@@ -130,7 +132,9 @@ async fn read_into(
 ) -> Result<(), BodyError> {
     let (mut length, mut is_made) = (0, false);
     while let Some(next) = reader.next(length, is_made).map_err(broke_off)? {
-        let piece = reader.came(in_time(next, until, piece_within).await?);
+        let left = until.saturating_sub(now()).try_into().unwrap_or(u32::MAX);
+        let first = settled(piece_within(&next, left)).await.map_err(broke_off)?;
+        let piece = reader.came(unless_late(first)?);
         length += piece.length();
         if !room.take(piece.length(), together) {
             return Err(BodyError::NoRoom);
@@ -140,14 +144,8 @@ async fn read_into(
     Ok(())
 }
 
-/// Waits for a promise, which is kept with something, until a time in milliseconds since 1970.
-async fn in_time(
-    promise: Promise,
-    until: u64,
-    within: impl Fn(&Promise, u32) -> Promise,
-) -> Result<JsValue, BodyError> {
-    let left = until.saturating_sub(now()).try_into().unwrap_or(u32::MAX);
-    let first = settled(within(&promise, left)).await.map_err(broke_off)?;
+/// What a promise was kept with, unless it was the time's end.
+fn unless_late(first: JsValue) -> Result<JsValue, BodyError> {
     if first.is_undefined() { Err(BodyError::TooSlow) } else { Ok(first) }
 }
 

@@ -39,7 +39,7 @@ pub enum InvalidSecret {
     NoPrefix,
     /// What follows `whsec_` is empty or is not base64.
     NotBase64,
-    /// It has fewer bytes than [`SHORTEST_KEY`].
+    /// It has fewer bytes than the specification wants.
     TooShort,
     /// It is one that everybody knows, and the origin is not on the gate's own machine.
     Published,

@@ -9,8 +9,12 @@ pub fn is_published(secret: &str) -> bool {
     EXAMPLE
         .lines()
         .filter_map(|line| line.split_once('='))
-        .filter(|(name, _)| name.ends_with("SECRET") || name.ends_with("TOKEN"))
+        .filter(|(name, _)| is_secret(&name.to_ascii_lowercase()))
         .any(|(_, value)| value.trim_matches('"') == secret.trim())
+}
+
+fn is_secret(name: &str) -> bool {
+    name.ends_with("secret") || name.ends_with("token")
 }
 
 #[cfg(test)]

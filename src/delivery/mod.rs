@@ -40,12 +40,15 @@ const KV_CACHE: u32 = 30;
 const BOUNDS: Bounds =
     Bounds { most: LARGEST_BODY, together: 2 * LARGEST_BODY, milliseconds: 8_000 };
 
+/// A policy, and the spelling of the name that it was looked up by.
+type LookedUp = (Rc<str>, Rc<Policy>);
+
 thread_local! {
     /// The policies that this isolate has read a short time ago. That a repository is missing is never
     /// remembered, and neither is a value that cannot be used: either is put right by somebody who then
     /// redelivers. With each lies the spelling of the name that it was looked up by, for by another one a key with
     /// capitals may be found; that there is one entry for all of them keeps a repository from pushing others out.
-    static POLICIES: RefCell<Remembered<String, (Rc<str>, Rc<Policy>)>> =
+    static POLICIES: RefCell<Remembered<String, LookedUp>> =
         RefCell::new(Remembered::at_most(MOST_REMEMBERED));
 
     /// The GitHub that this gate serves: a variable changes with the worker, and so with the isolate. (To read it for

@@ -39,7 +39,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
         ],
     ),
     ("handover", &["ledger", "log", "message", "platform", "retry", "signature", "time", "url"]),
-    ("operator", &["ledger", "log", "message", "platform", "published", "route", "time", "url"]),
+    ("operator", &["ledger", "log", "platform", "published", "route", "time", "url"]),
     ("lib", &["delivery", "handover", "message", "operator", "platform", "route", "url"]),
 ];
 
@@ -188,6 +188,21 @@ fn only_platform_says_super() {
     }
     for file in files() {
         assert!(!file.code.contains("super::super"), "{}", file.path.display());
+    }
+}
+
+/// Under another name, a room or the runtime would not be seen here.
+#[test]
+fn nothing_is_named_otherwise() {
+    for file in files() {
+        let path = file.path.display();
+        assert!(!file.code.contains("extern crate"), "{path}");
+        for statement in file.code.split("use ").skip(1) {
+            let first = first_words(statement)[0];
+            let renamed = statement[first.len()..].trim_start().starts_with("as ");
+            let is_runtime = file.room != "platform" && RUNTIME.contains(&first);
+            assert!(!renamed && !is_runtime, "{path} gives {first} another name");
+        }
     }
 }
 

@@ -173,9 +173,16 @@ fn show(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Redrives all that were not yet, but for what is no build request: that would come back as another dead letter.
 fn redrive_all(gate: &Gate, as_json: bool) -> Result<(), Failure> {
-    let waiting = gate.list()?.into_iter().filter(|letter| letter.redriven_at.is_none());
-    let ids: Vec<u64> = waiting.map(|letter| letter.id).collect();
+    let mut ids = Vec::new();
+    for letter in gate.list()?.iter().filter(|letter| letter.redriven_at.is_none()) {
+        if letter.reason == "message-unreadable" {
+            eprintln!("{} is left out: it is no build request; drop it", letter.id);
+        } else {
+            ids.push(letter.id);
+        }
+    }
     redrive(gate, &ids, as_json)
 }
 

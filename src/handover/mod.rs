@@ -23,10 +23,6 @@ use settings::{Origin, Settings};
 /// How much of an origin's answer is kept, in characters.
 const LONGEST_ANSWER: usize = 1_000;
 
-/// How often a message that the queue gave up is looked into: what could not be handed over because looking into it
-/// panics is kept unread.
-const MOST_LOOKS: u32 = 3;
-
 /// In how many seconds a message is tried again whose task failed.
 pub fn delay(env: &Env, attempt: u32) -> u32 {
     let delay = Settings::read(|name| env.text(name)).schedule.delay(attempt, platform::random());
@@ -41,8 +37,12 @@ pub async fn hand_over(message: Message, env: &Env, given_up: bool) -> Result<()
     let started = platform::now();
     let settings = &Settings::read(|name| env.text(name));
     let text = message.text();
-    let request = if given_up && message.attempt() > MOST_LOOKS {
-        Err("not looked into, for that has failed before".to_owned())
+    let (number, schedule) = (message.attempt(), &settings.schedule);
+    let age = started.saturating_sub(message.sent_at()) / 1_000;
+    // The last time, a message that the queue gave up is kept unread: to look into it may be what panics.
+    let is_last = given_up && schedule.is_ending(number, age);
+    let request = if is_last {
+        Err("not looked into any more".to_owned())
     } else {
         QueuedRequest::from_message(&text)
     };
@@ -58,12 +58,11 @@ pub async fn hand_over(message: Message, env: &Env, given_up: bool) -> Result<()
     let now = platform::now();
     let age = now.saturating_sub(message.sent_at()) / 1_000;
     let random = platform::random();
-    let (number, schedule) = (message.attempt(), &settings.schedule);
     let (step, ledger_error) = match schedule.next(tried.attempt.tried(), number, age, random) {
         // The second: for the ledger. What it does not keep stays on the queue.
         Step::Bury => match keep(env, &tried, now).await {
             Ok(()) => (Step::Bury, None),
-            Err(error) if given_up && schedule.is_ending(number, age) => (
+            Err(error) if is_last => (
                 begin_anew(env, &text).await.unwrap_or(Step::Retry(schedule.delay(number, random))),
                 Some(error),
             ),

@@ -18,8 +18,6 @@ pub enum Refusal {
     },
     /// There is no dead letter of this id.
     NoSuchLetter(String),
-    /// The message is not a build request, so it would come back as another dead letter; what is wrong with it.
-    Unreadable(String),
     /// The ledger did not answer; what it said instead.
     LedgerUnavailable(String),
     /// The queue did not take the message; what it said instead.
@@ -36,7 +34,6 @@ impl Refusal {
             Self::NotFound => ("not-found", 404),
             Self::NoSuchLetter(_) => ("no-such-dead-letter", 404),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", 405),
-            Self::Unreadable(_) => ("message-unreadable", 409),
             Self::LedgerUnavailable(_) => ("ledger-unavailable", 503),
             Self::QueueUnavailable(_) => ("queue-unavailable", 503),
             Self::NotMarked(_) => ("not-marked", 503),
@@ -54,10 +51,6 @@ impl Refusal {
             Self::NotFound => "There is no such operator route.".to_owned(),
             Self::NoSuchLetter(id) => format!("There is no dead letter {id}."),
             Self::MethodNotAllowed { allow } => format!("This route takes {allow}."),
-            Self::Unreadable(problem) => format!(
-                "The message is not a build request ({problem}), so to redrive it would only make another \
-                 dead letter of it: drop it."
-            ),
             Self::LedgerUnavailable(detail) => format!(
                 "The ledger did not answer ({detail}). If its tables are missing, run: npx wrangler d1 \
                  migrations apply LEDGER"

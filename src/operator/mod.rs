@@ -5,7 +5,6 @@ pub mod token;
 
 use crate::ledger::dead_letters;
 use crate::log;
-use crate::message::build_request::QueuedRequest;
 use crate::platform::env::Env;
 use crate::platform::request::{Request, headers};
 use crate::platform::response::{self, Header, Response};
@@ -69,7 +68,6 @@ async fn perform(route: OperatorRoute, env: &Env) -> Result<String, Refusal> {
             let id = letter_id(&id)?;
             let letter = dead_letters::find(env, id).await.map_err(Refusal::LedgerUnavailable)?;
             let letter = letter.ok_or_else(|| no_such_letter(id))?;
-            QueuedRequest::from_message(&letter.message).map_err(Refusal::Unreadable)?;
             let sent = queue::send(env, "BUILD_QUEUE", &letter.message).await;
             sent.map_err(Refusal::QueueUnavailable)?;
             // Only now: a letter that is marked must be on the queue.

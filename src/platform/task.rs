@@ -41,6 +41,12 @@ impl Task {
         Self(Box::pin(async { future.await.map(Into::into) }))
     }
 
+    /// Lets go of what the future holds, for nobody resumes it. Gives the error that says why.
+    fn give_up(&mut self, why: &str) -> JsValue {
+        self.0 = Box::pin(std::future::pending());
+        Error::new(why).into()
+    }
+
     /// A task that is only to be done.
     pub fn doing(future: impl Future<Output = Result<(), JsValue>> + 'static) -> Self {
         Self::answering(async { future.await.map(|()| JsValue::UNDEFINED) })
@@ -62,10 +68,10 @@ impl Task {
             (Poll::Ready(result), _) => result,
             (Poll::Pending, Awaited::Promise(promise)) => Ok(promise.into()),
             (Poll::Pending, Awaited::Nothing) => {
-                Err(Error::new("a task waits for something else than `settled`").into())
+                Err(self.give_up("a task waits for something else than `settled`"))
             }
             (Poll::Pending, Awaited::Several) => {
-                Err(Error::new("a task waits for more than one promise at a time").into())
+                Err(self.give_up("a task waits for more than one promise at a time"))
             }
         }
     }

@@ -6,8 +6,15 @@ use glob::{MatchOptions, Pattern, PatternError};
 /// `[!a-z]` one of the others, none of which is `/`; `**` is any number of whole components. As in GitHub's
 /// own branch filters, `*` stops at a `/` and `**` does not
 /// (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet>).
+///
+/// Each component is matched by itself: over the whole of a branch's name, the `glob` crate tries every way to share it
+/// out among the `*`, which takes seconds for a name that was made for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BranchPattern(Pattern);
+pub struct BranchPattern {
+    written: String,
+    /// None stands for `**`.
+    components: Vec<Option<Pattern>>,
+}
 
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
@@ -18,24 +25,53 @@ const OPTIONS: MatchOptions = MatchOptions {
 impl BranchPattern {
     /// Reads a pattern. Errors with what is wrong with it.
     pub fn parse(written: &str) -> Result<Self, &'static str> {
-        Pattern::new(written).map(Self).map_err(|PatternError { msg, .. }| match msg {
+        let component = |component: &str| match component {
+            "**" => Ok(None),
+            other => Pattern::new(other).map(Some),
+        };
+        let components: Result<_, _> = written.split('/').map(component).collect();
+        let components = components.map_err(|PatternError { msg, .. }| match msg {
             "invalid range pattern" => "a `[` has no `]`",
             "recursive wildcards must form a single path component" => {
                 "`**` must be a component of its own"
             }
             _ if written.contains("***") => "there are more than two `*` in a row",
             _ => msg,
-        })
+        })?;
+        Ok(Self { written: written.to_owned(), components })
     }
 
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.written
     }
 
     /// Whether all of `branch` matches.
     pub fn matches(&self, branch: &str) -> bool {
-        self.0.matches_with(branch, OPTIONS)
+        let branch: Vec<&str> = branch.split('/').collect();
+        let (mut at, mut part) = (0, 0);
+        // Where the last `**` stands, and where what it leaves begins: it takes one part more where that does not match.
+        let mut taken: Option<(usize, usize)> = None;
+        while let Some(name) = branch.get(part) {
+            match self.components.get(at) {
+                // At the end, it takes all that is left, and one part at least.
+                Some(None) if at + 1 == self.components.len() => return true,
+                Some(None) => {
+                    taken = Some((at, part));
+                    at += 1;
+                }
+                Some(Some(component)) if component.matches_with(name, OPTIONS) => {
+                    at += 1;
+                    part += 1;
+                }
+                _ => {
+                    let Some((stars, from)) = taken else { return false };
+                    taken = Some((stars, from + 1));
+                    (at, part) = (stars + 1, from + 1);
+                }
+            }
+        }
+        at == self.components.len()
     }
 }
 
@@ -58,6 +94,19 @@ mod tests {
     }
 
     #[test]
+    fn no_name_of_a_branch_takes_long() {
+        let began = std::time::Instant::now();
+        for (pattern, branch) in [
+            ("*-*-*-*-*-*-x", format!("{}/y", "-".repeat(1_000))),
+            ("*-*-*-*-*-*-x", "-".repeat(1_000)),
+            ("**/a/**/a/**/a/**/b", "a/".repeat(500)),
+        ] {
+            assert!(!BranchPattern::parse(pattern).unwrap().matches(&branch), "{pattern}");
+        }
+        assert!(began.elapsed().as_millis() < 500, "{:?}", began.elapsed());
+    }
+
+    #[test]
     fn each_pattern_matches_what_githubs_filters_match() {
         for (pattern, matching, others) in [
             ("main", &["main"][..], &["Main", "main2", "a/main", ""][..]),
@@ -65,6 +114,8 @@ mod tests {
             ("release/*", &["release/1", "release/.x"], &["release", "release/1/2", "Release/1"]),
             ("release/**", &["release/1", "release/1/2"], &["release", "releases/1"]),
             ("**/fix", &["fix", "a/fix", "a/b/fix"], &["prefix", "a/fix/b"]),
+            ("a/**/b/*", &["a/b/c", "a/x/b/c", "a/b/b/b/c"], &["a/b", "a/c/b", "a/b/c/d", "b/c"]),
+            ("**/a/**", &["a/b", "x/a/y/z"], &["a", "x/a", "b"]),
             ("**", &["main", "a/b/c"], &[]),
             ("v[0-9]*", &["v1", "v2.3"], &["v", "vx", "v1/2"]),
             ("[!0-9]*", &["main"], &["1main"]),

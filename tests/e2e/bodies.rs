@@ -110,7 +110,7 @@ fn more_than_there_is_room_for_is_busy_until_it_is_let_go_of() {
     // An answer that can be seen: to one that sends all that it announces, while others fill the room.
     let others: Vec<TcpStream> = (0..2).map(|_| begin(&gate, LARGEST, 26_000_000)).collect();
     sleep(Duration::from_secs(4));
-    let mut refused = begin(&gate, 2_000_000, 2_000_000);
+    let mut refused = begin(&gate, 6_000_000, 6_000_000);
     let mut answer = [0; 2_000];
     let length = refused.read(&mut answer).unwrap();
     let answer = String::from_utf8_lossy(&answer[..length]).to_ascii_lowercase();

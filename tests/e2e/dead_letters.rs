@@ -207,21 +207,28 @@ fn while_the_ledger_fails_for_good_the_message_begins_anew_before_the_queue_dele
 fn one_that_cannot_be_redriven_keeps_no_other_from_being_redriven() {
     let (origin, status) = switchable(410);
     let gate = start(Setup::with_origin(&origin.url).impatient());
+    // One that is too large for the queue, and one that would only come back.
+    for (id, reason, message) in [
+        (1, "origin-refused", "hex(zeroblob(100000))"),
+        (2, "message-unreadable", "'a build, please'"),
+    ] {
+        gate.sql(&format!(
+            "INSERT INTO dead_letters (id, message_id, reason, stored_at, message) \
+             VALUES ({id}, 'm{id}', '{reason}', '2026-11-22T20:12:00Z', {message})"
+        ));
+    }
     let accepted = deliver(&gate, 1);
-    gate.wait_for_dead_letters(1);
-    gate.sql(
-        "INSERT INTO dead_letters (id, message_id, reason, stored_at, message) VALUES \
-         (0, 'm0', 'message-unreadable', '2026-11-22T20:12:00Z', 'a build, please')",
-    );
+    gate.wait_for_dead_letters(3);
     status.store(202, Ordering::SeqCst);
     let output = gate.run_dead_letters(&["redrive", "--all"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(told.contains("0 is not redriven: The message is not a build request"), "{told}");
-    assert!(told.contains(&format!("is back on the queue: {}", accepted[0])), "{told}");
+    for part in ["1 is not redriven: The queue did not take the message", "2 is left out"] {
+        assert!(told.contains(part), "{part} is not in: {told}");
+    }
+    assert!(told.contains(&format!("3 is back on the queue: {}", accepted[0])), "{told}");
     gate.log_line(|line| line["outcome"] == "accepted" && line["build"] == accepted[0]);
-    // No letter was made of the other one.
-    gate.wait_for_dead_letters(2);
+    gate.wait_for_dead_letters(3);
 }
 
 #[test]

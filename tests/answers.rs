@@ -591,6 +591,14 @@ fn what_went_wrong_inside_is_for_the_log_only() {
 }
 
 #[test]
+fn a_refusal_says_in_its_header_what_would_do() {
+    let header = |rejection| Verdict::Rejected(rejection).header();
+    assert_eq!(header(Rejection::Busy), Some(("Retry-After", "10")));
+    assert_eq!(header(Rejection::MethodNotAllowed { allow: "POST" }), Some(("Allow", "POST")));
+    assert_eq!(header(Rejection::NotFound), None);
+}
+
+#[test]
 fn the_local_gate_links_in_the_local_simulator() {
     let known = Known { gate: "http://127.0.0.1:8787".into(), ..verified("push", None) };
     let answer = answer(&Verdict::Rejected(Rejection::RepositoryNotLinked), &known).to_string();

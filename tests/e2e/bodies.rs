@@ -1,7 +1,7 @@
 //! Bodies that strangers send: what they announce takes no room, what they begin and do not end is let go of, and a good
 //! delivery is answered meanwhile.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -99,21 +99,11 @@ fn more_than_there_is_room_for_is_busy_until_it_is_let_go_of() {
         sleep(Duration::from_millis(500));
         drop(gone);
     }
-    sleep(Duration::from_secs(9));
+    sleep(Duration::from_secs(12));
     let busy = said(&gate, "busy");
     let body = [fixture("push").into_bytes(), vec![b' '; 20_000_000]].concat();
     for _ in 0..3 {
         assert_eq!(Delivery::json("push", body.clone()).send(&gate).code(), good);
     }
     assert_eq!(said(&gate, "busy"), busy);
-
-    // An answer that can be seen: to one that sends all that it announces, while others fill the room.
-    let others: Vec<TcpStream> = (0..2).map(|_| begin(&gate, LARGEST, 26_000_000)).collect();
-    sleep(Duration::from_secs(4));
-    let mut refused = begin(&gate, 6_000_000, 6_000_000);
-    let mut answer = [0; 2_000];
-    let length = refused.read(&mut answer).unwrap();
-    let answer = String::from_utf8_lossy(&answer[..length]).to_ascii_lowercase();
-    assert!(answer.starts_with("http/1.1 503") && answer.contains("retry-after: 10"), "{answer}");
-    drop(others);
 }

@@ -84,6 +84,7 @@ fn delivery(number: usize) -> Delivery {
     let id = 1_000_000 + number;
     let mut payload = payload(name);
     payload["repository"]["full_name"] = repository.into();
+    payload["repository"]["clone_url"] = format!("https://github.com/{repository}.git").into();
     if let Some(deployment) = payload.get_mut("deployment") {
         deployment["id"] = id.into();
     } else if payload.get("after").is_some() {
@@ -98,7 +99,7 @@ fn every_202_arrives_at_an_origin_that_fails_one_in_five() {
     let directory = tempfile::tempdir().unwrap();
     let origin = ExampleOrigin::start(directory.path());
     let gate = Gate::start(&Setup::with_origin(&origin.url).impatient());
-    gate.set(&[("octocat/hello-world", "deployment"), ("octocat/Spoon-Knife", "commit")]);
+    gate.set(&[("octocat/hello-world", "deployment"), ("octocat/spoon-knife", "commit")]);
 
     let began = Instant::now();
     let next = AtomicUsize::new(0);

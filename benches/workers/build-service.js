@@ -2,9 +2,9 @@
 // has, too.
 
 export async function triggerOf(repository, env) {
-  const [owner] = repository.full_name.split("/");
+  const [owner] = repository.full_name.toLowerCase().split("/");
   return (
-    (await env.REPO_TRIGGERS.get(repository.full_name)) ??
+    (await env.REPO_TRIGGERS.get(repository.full_name.toLowerCase())) ??
     (await env.REPO_TRIGGERS.get(`${owner}/*`))
   );
 }

@@ -6,6 +6,7 @@ pub mod event;
 pub mod judge;
 pub mod rejection;
 pub mod request;
+pub mod settings;
 pub mod verdict;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -19,13 +20,13 @@ use crate::platform::request::{Body, BodyError, Bounds, Request, headers, read_b
 use crate::platform::response::{self, Response};
 use crate::platform::{self, Error, crypto, kv, queue};
 use crate::policy::{Policy, lookup};
-use crate::repository::{GitHubUrl, InvalidGitHubUrl, RepositoryName};
+use crate::repository::RepositoryName;
 use crate::route::Entrance;
 use crate::signature;
-use crate::signature::github::WebhookSecrets;
 use judge::{Judged, judge};
 use rejection::Rejection;
 use request::{ContentType, LARGEST_BODY, WebhookHeaders};
+use settings::Settings;
 use verdict::{Known, Verdict};
 
 /// How many repositories' policies are remembered at most, so that an isolate's memory has a bound.
@@ -51,9 +52,9 @@ thread_local! {
     static POLICIES: RefCell<Remembered<String, LookedUp>> =
         RefCell::new(Remembered::at_most(MOST_REMEMBERED));
 
-    /// The GitHub that this gate serves: a variable changes with the worker, and so with the isolate. (To read it for
-    /// each delivery cost 1 percent of a small one.)
-    static GITHUB: OnceCell<Result<GitHubUrl, InvalidGitHubUrl>> = const { OnceCell::new() };
+    /// Read once: a variable or a secret changes with the worker, and so with the isolate. (To read them for each
+    /// delivery cost some hundredths of a small one.)
+    static SETTINGS: OnceCell<Rc<Settings>> = const { OnceCell::new() };
 }
 
 /// Receives a delivery that came in by `entrance` to a gate that was reached at the URL `gate`, and answers it.
@@ -94,16 +95,18 @@ async fn take(
     let headers = WebhookHeaders::read(&header)?;
     known.announced(&headers);
 
+    let announced = header("Content-Length");
     let Body { bytes, room } =
-        read_body(request, header("Content-Length").as_deref(), BOUNDS).await?;
-    let secrets = WebhookSecrets::new(
-        env.text("WEBHOOK_SECRET"),
-        env.text("WEBHOOK_SECRET_PREVIOUS"),
-        known.is_local(),
-    )?;
+        read_body(request, announced.as_deref(), BOUNDS, received_at).await?;
+    let settings = settings(env);
+    let secrets = settings.secrets(known.is_local())?;
+    let of_the_repository;
     let secrets = match entrance {
         Entrance::Shared => secrets,
-        Entrance::Repository(repository) => secrets.for_repository(repository),
+        Entrance::Repository(repository) => {
+            of_the_repository = secrets.for_repository(repository);
+            &of_the_repository
+        }
     };
     let imported = Cell::new(None);
     let hmac = async |key: &[u8], message: &[u8]| hmac_sha256(key, message, &imported).await;
@@ -115,10 +118,11 @@ async fn take(
     known.verified(body.secret_used());
 
     let payload = ContentType::read(header("Content-Type"))?.payload(&body)?;
-    let github = github(env)?;
-    let policy_of = async |repository: &RepositoryName| look_up(env, repository).await;
+    let github = settings.github.as_ref()?;
+    let policy_of =
+        async |repository: &RepositoryName| look_up(env, repository, settings.policy_memory).await;
     let Judged { verdict, build } =
-        judge(&payload, entrance, &github, received_at, known, policy_of).await?;
+        judge(&payload, entrance, github, received_at, known, policy_of).await?;
     // All that is left of the body is in the build.
     drop(payload);
     drop((body, room));
@@ -140,16 +144,19 @@ async fn hmac_sha256(key: &[u8], message: &[u8], imported: &Cell<Option<HmacKey>
     mac.unwrap_or_else(|| signature::hmac_sha256(key, message))
 }
 
-/// The GitHub that the gate serves.
-fn github(env: &Env) -> Result<GitHubUrl, InvalidGitHubUrl> {
-    GITHUB.with(|github| {
-        github.get_or_init(|| GitHubUrl::parse(env.text("GITHUB_URL").as_deref())).clone()
-    })
+/// What deliveries are received with.
+fn settings(env: &Env) -> Rc<Settings> {
+    let read = || Rc::new(Settings::read(|name| env.text(name)));
+    SETTINGS.with(|settings| settings.get_or_init(read).clone())
 }
 
 /// Looks up the policy that the operator has set for a repository: in KV, unless that was done a short time
-/// ago.
-async fn look_up(env: &Env, repository: &RepositoryName) -> Result<Rc<Policy>, Rejection> {
+/// ago; it is then remembered for `memory` milliseconds.
+async fn look_up(
+    env: &Env,
+    repository: &RepositoryName,
+    memory: u64,
+) -> Result<Rc<Policy>, Rejection> {
     // Not when the delivery came: its body may have taken seconds since then.
     let now = platform::now();
     let remembered = POLICIES.with_borrow_mut(|policies| policies.get(repository.as_lower(), now));
@@ -162,7 +169,7 @@ async fn look_up(env: &Env, repository: &RepositoryName) -> Result<Rc<Policy>, R
     let values = kv::read(env, "REPO_TRIGGERS", &keys, KV_CACHE).await;
     let values = values.map_err(|detail| Rejection::PolicyUnavailable { detail })?;
     let policy = Rc::new(lookup::choose(keys, values)?);
-    let until = now + lookup::memory(env.text("POLICY_CACHE_SECONDS").as_deref());
+    let until = now + memory;
     let (name, remembered) = (repository.as_lower().to_owned(), policy.clone());
     let remembered = (repository.as_spelt().into(), remembered);
     POLICIES.with_borrow_mut(|policies| policies.keep(name, remembered, until));

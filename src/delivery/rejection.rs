@@ -193,8 +193,8 @@ impl From<NoSecret> for Rejection {
     }
 }
 
-impl From<InvalidGitHubUrl> for Rejection {
-    fn from(InvalidGitHubUrl: InvalidGitHubUrl) -> Self {
+impl From<&InvalidGitHubUrl> for Rejection {
+    fn from(InvalidGitHubUrl: &InvalidGitHubUrl) -> Self {
         let detail =
             "GITHUB_URL is not an https URL such as https://github.com; it is set in wrangler.toml";
         Self::NotConfigured { detail }

@@ -84,17 +84,17 @@ pub fn headers(request: &Request) -> impl Fn(&'static str) -> Option<String> + u
 }
 
 /// Reads the body. `announced` is its length by the header `Content-Length`, which whoever sends it makes up: so no room
-/// is taken for more than has come.
+/// is taken for more than has come. The request `began` at a time in milliseconds since 1970.
 pub async fn read_body(
     request: &Request,
     announced: Option<&str>,
     bounds: Bounds,
+    began: u64,
 ) -> Result<Body, BodyError> {
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bounds.most) {
         return Err(BodyError::TooLarge);
     }
-    let began = now();
     let until = began + u64::from(bounds.milliseconds);
     let room = Room::of(began, until);
     // In one go, which is quicker where a body is small: a larger one would leave garbage of several times its size. It

@@ -61,7 +61,7 @@ impl SecretUsed {
 }
 
 /// Why nothing can be accepted.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoSecret {
     /// `WEBHOOK_SECRET` is unset or blank.
     Unset,

@@ -83,3 +83,38 @@ fn a_repositorys_secret_opens_its_own_route_only() {
         assert!(!gate.output().contains(secret.as_str()));
     }
 }
+
+#[test]
+fn the_secrets_of_the_project_are_good_for_the_machine_itself_only() {
+    let setup = Setup::with_origin("https://origin.example/builds")
+        .var("WEBHOOK_SECRET", "local-webhook-secret")
+        .var("WEBHOOK_SECRET_PREVIOUS", "")
+        .var("ORIGIN_SECRET", "whsec_bG9jYWwtb3JpZ2luLXNlY3JldC1sb2NhbA==")
+        .var("OPERATOR_TOKEN", "local-operator-token");
+    let gate = Gate::start(&setup);
+    gate.set(&[("octocat/hello-world", "deployment")]);
+    let deployment = || {
+        let body = fixture("deployment.created").into();
+        Delivery::signed("deployment", "application/json", body, "local-webhook-secret")
+    };
+    let letters = |host: Option<&str>| {
+        let token = Some("Bearer local-operator-token");
+        let list = Delivery { method: "GET", path: "-/dead-letters", ..deployment() };
+        list.with("Authorization", token).with("Host", host).send(&gate)
+    };
+
+    assert_eq!(deployment().send(&gate).code(), (202, "deployment-queued".to_owned()));
+    assert_eq!(letters(None).status, 200);
+
+    let public = Some("gate.example");
+    let refused = deployment().with("Host", public);
+    assert_eq!(refused.send(&gate).code(), (500, "not-configured".to_owned()));
+    let line = gate.delivery_line(&refused.guid());
+    assert!(line["detail"].as_str().unwrap().contains("which everybody knows"), "{line}");
+    assert_eq!(letters(public).code(), (404, "not-found".to_owned()));
+
+    // What the origin is to trust is signed with no such secret, wherever the gate itself is reached.
+    let line = gate.log_line(|line| line["log"] == "handover");
+    assert_eq!(line["code"], "origin-not-configured");
+    assert!(line["detail"].as_str().unwrap().contains("which everybody knows"), "{line}");
+}

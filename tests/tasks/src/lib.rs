@@ -33,7 +33,9 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
         return plain("waited\n");
     }
     let bounds = Bounds { most: 1_000, together: 10_000, milliseconds: 8_000 };
-    let body = read_body(request, None, bounds).await.map_err(|error| format!("{error:?}"))?;
+    let body = read_body(request, None, bounds, platform::now())
+        .await
+        .map_err(|error| format!("{error:?}"))?;
     send(env, "QUEUE", &String::from_utf8_lossy(&body.bytes)).await?;
     plain("queued\n")
 }

@@ -18,6 +18,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+pub mod about;
 pub mod delivery;
 pub mod handover;
 pub mod json;
@@ -40,18 +41,11 @@ use message::Queue;
 use platform::env::Env;
 use platform::queue::{Message, RawMessage};
 use platform::request::Request;
-use platform::response::{Response, plain};
+use platform::response::{Response, html, plain};
 use platform::task::Task;
 use platform::{Error, exported};
 use route::{NoRoute, Route};
 use url::Location;
-
-/// What `GET /` answers.
-const ABOUT_BUILDGATE: &str = concat!(
-    "buildgate ",
-    env!("CARGO_PKG_VERSION"),
-    ": the gate between GitHub and a container build service. Point a GitHub webhook at this URL.\n"
-);
 
 /// Takes an HTTP request: gives the task that answers it.
 #[exported]
@@ -64,15 +58,17 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
     let (method, url) = (request.method(), request.url());
     let location = Location::parse(&url);
     match Route::parse(&method, &location) {
-        Ok(Route::About) => plain(ABOUT_BUILDGATE),
+        Ok(Route::About) => plain(about::ABOUT_BUILDGATE),
+        Ok(Route::Help) => html(about::HELP),
+        Ok(Route::PayloadUrl(repository)) => plain(&about::payload_url(location.gate, &repository)),
         Ok(Route::Delivery(entrance)) => {
             delivery::receive(request, env, location.gate, &entrance).await
         }
         Ok(Route::Operator(asked)) => match operator::token(env, location.gate) {
             Some(token) => operator::answer(request, env, &location, asked, &token).await,
-            None => delivery::refuse(location.gate, NoRoute::NotFound),
+            None => delivery::refuse(env, location.gate, NoRoute::NotFound),
         },
-        Err(why) => delivery::refuse(location.gate, why),
+        Err(why) => delivery::refuse(env, location.gate, why),
     }
 }
 

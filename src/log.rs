@@ -1,6 +1,8 @@
 //! The log: one line of JSON for each delivery, each attempt of a handover and each request of the operator's,
 //! searchable by field. The lines have no room for a secret or a body.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// A line; what is not known is null.
@@ -29,9 +31,12 @@ pub enum Line<'a> {
         build: Option<&'a str>,
         /// Which secret matched: once no line says `previous`, that one can go.
         secret: Option<&'static str>,
+        /// The Payload URL that was called, where nothing is verified: anybody may have called it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unverified_url: Option<String>,
         /// What went wrong inside.
         #[serde(skip_serializing_if = "Option::is_none")]
-        detail: Option<&'a str>,
+        detail: Option<Cow<'a, str>>,
     },
     /// What became of an attempt to hand a build request over.
     Handover {
@@ -56,7 +61,7 @@ pub enum Line<'a> {
         repository: Option<&'a str>,
         /// The build request's id.
         build: Option<&'a str>,
-        /// What went wrong on this side of the origin.
+        /// What went wrong on this side of the origin, or what its status almost always means.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<&'a str>,
         /// Why the message could not be kept as a dead letter.

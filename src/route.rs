@@ -6,11 +6,18 @@ use crate::url::Location;
 /// Where every operator's route begins: no GitHub owner can be called `-`.
 const OPERATOR: &str = "/-/";
 
+/// Where the answers are explained: no repository's name is without a slash.
+pub const HELP: &str = "/help";
+
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route {
     /// `GET /`: what this is.
     About,
+    /// `GET /help`: what the answers mean.
+    Help,
+    /// `GET` of a repository's own Payload URL, by somebody who wonders what it is for.
+    PayloadUrl(RepositoryName),
     /// `POST` of a webhook.
     Delivery(Entrance),
     /// All under `/-/`. Whether there is such a route, and with which methods, is told to the operator only.
@@ -60,12 +67,18 @@ impl Route {
         if let Some(path) = location.path.strip_prefix(OPERATOR) {
             return Ok(Self::Operator(OperatorRoute::parse(method, path, location.query)));
         }
+        if location.path == HELP {
+            return match method {
+                "GET" | "HEAD" => Ok(Self::Help),
+                _ => Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD" }),
+            };
+        }
         let entrance = Entrance::parse(location.path).ok_or(NoRoute::NotFound)?;
         match (entrance, method) {
             (entrance, "POST") => Ok(Self::Delivery(entrance)),
             (Entrance::Shared, "GET" | "HEAD") => Ok(Self::About),
-            (Entrance::Shared, _) => Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD, POST" }),
-            (Entrance::Repository(_), _) => Err(NoRoute::MethodNotAllowed { allow: "POST" }),
+            (Entrance::Repository(repository), "GET" | "HEAD") => Ok(Self::PayloadUrl(repository)),
+            _ => Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD, POST" }),
         }
     }
 }
@@ -134,11 +147,18 @@ mod tests {
 
     #[test]
     fn every_method_of_an_entrance() {
+        let payload_url = || Ok(Route::PayloadUrl("octocat/Hello-World".parse().unwrap()));
+        let not_allowed = |allow| Err(NoRoute::MethodNotAllowed { allow });
         for (method, path, route) in [
             ("GET", "/", Ok(Route::About)),
             ("HEAD", "/", Ok(Route::About)),
-            ("PUT", "/", Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD, POST" })),
-            ("GET", "/octocat/Hello-World", Err(NoRoute::MethodNotAllowed { allow: "POST" })),
+            ("PUT", "/", not_allowed("GET, HEAD, POST")),
+            ("GET", "/octocat/Hello-World", payload_url()),
+            ("HEAD", "/octocat/Hello-World/", payload_url()),
+            ("PUT", "/octocat/Hello-World", not_allowed("GET, HEAD, POST")),
+            ("GET", "/help", Ok(Route::Help)),
+            ("HEAD", "/help", Ok(Route::Help)),
+            ("POST", "/help", not_allowed("GET, HEAD")),
             ("GET", "/octocat", Err(NoRoute::NotFound)),
         ] {
             assert_eq!(parse(method, path), route, "{method} {path}");

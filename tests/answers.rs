@@ -1,12 +1,16 @@
 //! Every code: its outcome and status are settled, and its message helps the person who reads it.
 
+use std::rc::Rc;
+
 use buildgate::delivery::decision::{
     DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored,
 };
 use buildgate::delivery::rejection::Rejection;
+use buildgate::delivery::settings::Guidance;
 use buildgate::delivery::verdict::{Known, Outcome, Queued, Verdict};
 use buildgate::policy::{BuildWhen, Trigger};
 use buildgate::repository::GitHubUrl;
+use buildgate::route::Entrance;
 use buildgate::signature::github::SecretUsed;
 use serde_json::Value;
 
@@ -14,6 +18,8 @@ use serde_json::Value;
 fn verified(event: &str, trigger: Option<Trigger>) -> Known {
     Known {
         gate: "https://gate.example".into(),
+        entrance: Some(Entrance::Shared),
+        guidance: Rc::default(),
         delivery: Some("72d3162e-cc78-11e3-81ab-4c9367dc0958".into()),
         event: Some(event.into()),
         secret: Some(SecretUsed::Current),
@@ -76,7 +82,7 @@ fn table() -> Vec<Row> {
             deployment,
             (200, Ign, "trigger-is-deployment"),
             vec![
-                "octocat/Hello-World builds on deployments, so this push to main was ignored.",
+                "octocat/Hello-World builds on deployments, so this push to main was not built.",
                 "POST /repos/octocat/Hello-World/deployments",
                 "`commit`",
                 "60 seconds",
@@ -87,7 +93,7 @@ fn table() -> Vec<Row> {
             "push",
             deployment,
             (200, Ign, "trigger-is-deployment"),
-            vec!["this push to fix was ignored.", "there is nothing to build"],
+            vec!["This push to fix deleted the branch or tag", "there is nothing to build"],
         ),
         (
             ignored(Ignored::EnvironmentNotEnabled {
@@ -97,7 +103,7 @@ fn table() -> Vec<Row> {
             "deployment",
             deployment,
             (200, Ign, "environment-not-enabled"),
-            vec!["`environments` are none at all"],
+            vec!["its list `environments` is empty"],
         ),
         (
             ignored(Ignored::TriggerIsCommit),
@@ -105,7 +111,7 @@ fn table() -> Vec<Row> {
             commit,
             (200, Ign, "trigger-is-commit"),
             vec![
-                "octocat/Hello-World builds on pushes to enabled branches, so this deployment was ignored",
+                "octocat/Hello-World builds on pushes to enabled branches, so this deployment was not built",
                 "`deployment`",
                 "60 seconds",
             ],
@@ -115,7 +121,7 @@ fn table() -> Vec<Row> {
             "push",
             manual,
             (200, Ign, "trigger-is-manual"),
-            vec!["this push was ignored", "`commit` or `deployment`", "60 seconds"],
+            vec!["this push was not built", "`commit` or `deployment`", "then redeliver"],
         ),
         (
             ignored(Ignored::EventNotUsed),
@@ -147,7 +153,7 @@ fn table() -> Vec<Row> {
                 "pull_request",
                 "of a fork",
                 "never built",
-                "deploy it from a branch of octocat/Hello-World",
+                "merge it into a branch of octocat/Hello-World",
             ],
         ),
         (
@@ -217,7 +223,7 @@ fn table() -> Vec<Row> {
             "deployment",
             deployment,
             (200, Ign, "environment-not-enabled"),
-            vec!["staging", "`environments` are production, qa", "60 seconds"],
+            vec!["staging", "production, qa (the policy's `environments`)", "then redeliver"],
         ),
         (
             ignored(Ignored::EnvironmentNotEnabled {
@@ -247,14 +253,18 @@ fn table() -> Vec<Row> {
             "deployment",
             deployment,
             (200, Ign, "branch-not-enabled"),
-            vec!["This deployment of fix was ignored", "`branches` are main, release/*"],
+            vec![
+                "This deployment of fix was not built",
+                "main, release/* (the policy's `branches`)",
+                "redeliver",
+            ],
         ),
         (
             ignored(Ignored::NotABranch { reference: "refs/tags/v1".into() }),
             "push",
             commit,
             (200, Ign, "not-a-branch"),
-            vec!["refs/tags/v1 is not a branch"],
+            vec!["refs/tags/v1 is not a branch", "trigger `deployment`", "with the ref v1"],
         ),
         (
             ignored(Ignored::BranchDeleted { branch: "fix".into() }),
@@ -358,7 +368,11 @@ fn table() -> Vec<Row> {
             "push",
             None,
             (401, Rej, "bad-signature"),
-            vec!["does not match", "Settings > Webhooks > Edit > Secret"],
+            vec![
+                "https://gate.example/, which is the shared one",
+                ".git",
+                "Settings > Webhooks > Edit",
+            ],
         ),
         (
             rejected(Rejection::OtherRepository { route: "octocat/Old-Name".parse().unwrap() }),
@@ -396,8 +410,8 @@ fn table() -> Vec<Row> {
             None,
             (404, Rej, "repository-not-linked"),
             vec![
-                "`npx wrangler kv key put --remote --binding REPO_TRIGGERS octocat/hello-world deployment`",
-                "60 seconds",
+                "send this line along: `cargo run -- link octocat/Hello-World --trigger deployment --url https://gate.example`",
+                "redeliver",
             ],
         ),
         (
@@ -405,7 +419,7 @@ fn table() -> Vec<Row> {
             "push",
             None,
             (404, Rej, "not-found"),
-            vec!["Payload URL to https://gate.example/"],
+            vec!["Payload URL to the repository's own: https://gate.example/ and its full name"],
         ),
         (
             rejected(Rejection::MethodNotAllowed { allow: "POST" }),
@@ -461,7 +475,7 @@ fn table() -> Vec<Row> {
             vec![
                 "octocat/*",
                 "`comit` is not a trigger",
-                "`commit`, `deployment`, `manual`",
+                "`commit`, `deployment` and `manual`",
                 "60 seconds",
             ],
         ),
@@ -507,7 +521,10 @@ fn every_code_has_its_status_and_a_message_that_helps() {
         for part in parts {
             assert!(message.contains(part), "{code}: {part} is not in: {message}");
         }
-        assert!(message.ends_with('.'), "{message}");
+        assert!(
+            message.ends_with(&format!(". Read more: <https://gate.example/help#{code}>.")),
+            "{message}"
+        );
         assert!(!message.contains("  ") && !message.contains('\n'), "{message}");
     }
 }
@@ -563,6 +580,123 @@ fn an_answer_is_the_settled_object() {
 }
 
 #[test]
+fn whoever_is_to_be_asked_is_named_and_help_is_where_it_is_set() {
+    let guidance = |contact: Option<&str>, help_url: Option<&str>| Guidance {
+        contact: contact.map(str::to_owned),
+        help_url: help_url.map(str::to_owned),
+    };
+    let known =
+        |guidance, row: &Row| Known { guidance: Rc::new(guidance), ..verified(row.1, row.2) };
+    let mut asked = 0;
+    for row in table() {
+        let verdict = &row.0;
+        let nobody = verdict.message(&known(guidance(None, None), &row));
+        let somebody = guidance(Some("ops@example.com"), Some("https://help.example/why"));
+        let message = verdict.message(&known(somebody, &row));
+        let the_operator = "he operator of the build service";
+        // A pong says what the operator does, and sends nobody to them.
+        if nobody.contains(the_operator) && !matches!(verdict, Verdict::Pong(_)) {
+            let named = message.matches(&format!("{the_operator} (ops@example.com)")).count();
+            assert_eq!(named, message.matches(the_operator).count(), "{message}");
+            asked += 1;
+        }
+        let (_, code, _) = verdict.codes();
+        assert!(message.ends_with(&format!(" <https://help.example/why#{code}>.")), "{message}");
+        let page = guidance(None, Some("https://help.example/#/why"));
+        let message = verdict.message(&known(page, &row));
+        assert!(message.ends_with(" <https://help.example/#/why>."), "{message}");
+    }
+    assert!(asked > 15, "{asked}");
+}
+
+#[test]
+fn what_another_setting_would_build_can_be_redelivered() {
+    let mut found = 0;
+    for (verdict, event, trigger, ..) in table() {
+        let message = verdict.message(&verified(event, trigger));
+        if message.contains("ask the operator") && matches!(verdict, Verdict::Ignored(_)) {
+            // A tag is built by a deployment of it, and not by the push of it.
+            let is_tag = verdict.codes().1 == "not-a-branch";
+            assert_eq!(message.contains("then redeliver this delivery"), !is_tag, "{message}");
+            found += 1;
+        }
+    }
+    assert!(found >= 9, "{found}");
+}
+
+#[test]
+fn a_wrong_signature_is_told_which_secret_its_payload_url_wants_and_no_secret() {
+    let message = |entrance: Option<Entrance>| {
+        let known = Known { entrance, secret: None, ..verified("push", None) };
+        Verdict::Rejected(Rejection::BadSignature).message(&known)
+    };
+    let own = |name: &str| message(Some(Entrance::Repository(name.parse().unwrap())));
+    for (message, parts) in [
+        (
+            own("octocat/Spoon-Knife"),
+            &[
+                "https://gate.example/octocat/Spoon-Knife, which is that repository's own",
+                "https://gate.example/)",
+                "another repository's",
+            ][..],
+        ),
+        (
+            own("octocat/Spoon-Knife.git"),
+            &[
+                "no Payload URL ends with .git",
+                "Set it to https://gate.example/octocat/Spoon-Knife ",
+            ],
+        ),
+        (
+            message(Some(Entrance::Shared)),
+            &[
+                "https://gate.example/, which is the shared one",
+                "https://gate.example/ and its full name",
+            ],
+        ),
+    ] {
+        for part in parts {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
+        assert!(message.contains("Settings > Webhooks > Edit, then redeliver."), "{message}");
+        // What the unverified payload and headers say is not told.
+        assert!(!message.contains("octocat/Hello-World") && !message.contains("push"), "{message}");
+    }
+}
+
+#[test]
+fn the_secret_that_verified_is_told_to_a_ping_and_wherever_it_goes_out_of_use() {
+    let told = |verdict: &Verdict, event, secret| {
+        let known = Known { secret: Some(secret), ..verified(event, Some(Trigger::Deployment)) };
+        let answer = answer(verdict, &known);
+        let says_so = answer["message"].as_str().unwrap().contains("going out of use");
+        (answer["secret"].clone(), says_so)
+    };
+    let ignored = Verdict::Ignored(Ignored::EventNotUsed);
+    let faulty = pong(&[HookFault::NotActive]);
+    for (verdict, event, used, secret, says_so) in [
+        (&pong(&[]), "ping", SecretUsed::Current, Value::from("current"), false),
+        (&pong(&[]), "ping", SecretUsed::Previous, "previous".into(), true),
+        (&faulty, "ping", SecretUsed::Current, "current".into(), false),
+        (&faulty, "ping", SecretUsed::Previous, "previous".into(), true),
+        (&ignored, "status", SecretUsed::Current, Value::Null, false),
+        (&ignored, "status", SecretUsed::Previous, "previous".into(), false),
+    ] {
+        assert_eq!(told(verdict, event, used), (secret, says_so));
+    }
+}
+
+#[test]
+fn plain_words_are_used() {
+    for (verdict, event, trigger, ..) in table() {
+        let message = verdict.message(&verified(event, trigger));
+        for word in ["ignored", "held against", "ill formed", "to the letter", "mend"] {
+            assert!(!message.contains(word), "{word} is in: {message}");
+        }
+    }
+}
+
+#[test]
 fn an_outsider_learns_nothing_but_the_refusal() {
     let unverified = Known { secret: None, ..verified("push", None) };
     let answer = answer(&Verdict::Rejected(Rejection::BadSignature), &unverified);
@@ -602,9 +736,7 @@ fn a_refusal_says_in_its_header_what_would_do() {
 fn the_local_gate_links_in_the_local_simulator() {
     let known = Known { gate: "http://127.0.0.1:8787".into(), ..verified("push", None) };
     let answer = answer(&Verdict::Rejected(Rejection::RepositoryNotLinked), &known).to_string();
-    assert!(answer.contains(
-        "npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/hello-world deployment"
-    ));
+    assert!(answer.contains("--url http://127.0.0.1:8787 --local`"));
 }
 
 #[test]

@@ -345,6 +345,19 @@ fn only_a_build_request_of_this_version_is_read_back() {
 }
 
 #[test]
+fn what_has_no_effect_under_the_trigger_is_found() {
+    let all = r#""environments":[],"branches":[],"repository_id":1,"build_when":"success""#;
+    for (policy, idle) in [
+        ("commit".to_owned(), &[][..]),
+        (format!(r#"{{"trigger":"commit",{all}}}"#), &["environments", "build_when"]),
+        (format!(r#"{{"trigger":"deployment",{all}}}"#), &[]),
+        (format!(r#"{{"trigger":"manual",{all}}}"#), &["environments", "branches", "build_when"]),
+    ] {
+        assert_eq!(Policy::parse(&policy).unwrap().without_effect(), idle, "{policy}");
+    }
+}
+
+#[test]
 fn a_policy_is_remembered_for_some_seconds_and_only_for_its_repository() {
     let one: RepositoryName = "octocat/Hello-World".parse().unwrap();
     let other: RepositoryName = "octocat/Spoon-Knife".parse().unwrap();

@@ -11,23 +11,30 @@ use crate::delivery::decision::{
 use crate::delivery::rejection::Rejection;
 use crate::delivery::request::LARGEST_BODY;
 use crate::delivery::verdict::{Known, Outcome, Queued, Verdict};
-use crate::policy::{BuildWhen, Trigger, command};
+use crate::policy::{ALLOWED, BuildWhen, Trigger, command};
 use crate::repository::RepositoryName;
-use crate::signature::github::SIGNATURE_HEADER;
+use crate::route::{Entrance, HELP};
+use crate::signature::github::{SIGNATURE_HEADER, SecretUsed};
 
-/// How long a change in KV can take to be seen everywhere
-/// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>).
-const SEEN_WITHIN: &str = "Such a change is seen within 60 seconds.";
+/// What is left to do once another setting is asked for. A change in KV can take 60 seconds to be seen everywhere
+/// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>); a delivery can be redelivered whatever it
+/// was answered.
+const THEN_REDELIVER: &str = "That is seen within 60 seconds; then redeliver this delivery.";
+
+/// The page that explains the answers, for somebody who has the project and no gate.
+const HELP_OF_THE_PROJECT: &str = "docs/answers.md";
 
 impl Verdict {
-    /// A sentence or two for the person who reads Recent Deliveries.
+    /// A few sentences for the person who reads Recent Deliveries, the last of which says where to read more.
     pub fn message(&self, known: &Known) -> String {
-        match self {
+        let message = match self {
             Self::Queued(queued) => queued_message(queued, known),
             Self::Ignored(ignored) => ignored_message(ignored, known),
             Self::Pong(check) => pong_message(check, known),
             Self::Rejected(rejection) => rejected_message(rejection, known),
-        }
+        };
+        let (_, code, _) = self.codes();
+        format!("{message} Read more: <{}>.", help(known, code))
     }
 
     /// The answer's body: one JSON object.
@@ -47,15 +54,21 @@ impl Verdict {
             event: Option<&'a str>,
             repository: Option<&'a RepositoryName>,
             trigger: Option<Trigger>,
+            /// Which secret matched: said where somebody asks, and where it is one that will not do for long.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            secret: Option<&'static str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             build: Option<&'a str>,
         }
         let (outcome, code, _) = self.codes();
-        let verified = known.secret.map(|_| Verified {
+        let tells_secret =
+            |used: SecretUsed| outcome == Outcome::Pong || used == SecretUsed::Previous;
+        let verified = known.secret.map(|used| Verified {
             delivery: known.delivery.as_deref(),
             event: known.event.as_deref(),
             repository: known.repository.as_ref(),
             trigger: known.trigger,
+            secret: tells_secret(used).then(|| used.as_str()),
             build: known.build.as_deref(),
         });
         serde_json::to_string_pretty(&Body {
@@ -67,47 +80,68 @@ impl Verdict {
     }
 }
 
-fn queued_message(queued: &Queued, known: &Known) -> String {
-    let repository = Name(known);
-    match queued {
-        Queued::Push { branch, commit } => format!(
-            "The push to {branch} of {repository} is queued: commit {commit} goes to the build service."
-        ),
-        Queued::Deployment { id, environment, commit } => format!(
-            "Deployment {id} of {repository} to {environment} is queued: commit {commit} goes to the \
-             build service."
-        ),
+/// Where to read more of a code.
+fn help(known: &Known, code: &str) -> String {
+    let page = match &known.guidance.help_url {
+        Some(url) if url.contains('#') => return url.clone(),
+        Some(url) => url.clone(),
+        None if known.gate.is_empty() => HELP_OF_THE_PROJECT.to_owned(),
+        None => format!("{}{HELP}", known.gate),
+    };
+    format!("{page}#{code}")
+}
+
+/// Whom an owner can ask, in the middle of a sentence.
+struct Operator<'a>(&'a Known);
+
+impl fmt::Display for Operator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the operator of the build service")?;
+        match &self.0.guidance.contact {
+            Some(contact) => write!(f, " ({contact})"),
+            None => Ok(()),
+        }
     }
 }
 
+fn queued_message(queued: &Queued, known: &Known) -> String {
+    let (repository, operator) = (Name(known), Operator(known));
+    let queued = match queued {
+        Queued::Push { branch, commit } => {
+            format!("The push to {branch} of {repository} is queued: commit {commit}")
+        }
+        Queued::Deployment { id, environment, commit } => {
+            format!("Deployment {id} of {repository} to {environment} is queued: commit {commit}")
+        }
+    };
+    format!(
+        "{queued} goes to the build service, which is asked until it takes it. If no container comes of it, \
+         ask {operator} what became of this `build`."
+    )
+}
+
 fn ignored_message(ignored: &Ignored, known: &Known) -> String {
-    let repository = Name(known);
+    let (repository, operator) = (Name(known), Operator(known));
     let event = known.event.as_deref().unwrap_or("event");
     match ignored {
-        Ignored::TriggerIsDeployment { pushed, deleted } => {
-            let to_build_it = if *deleted {
-                "It deleted the branch or tag, so there is nothing to build.".to_owned()
-            } else {
-                format!(
-                    "To build it, create a deployment (with an Actions job that has an `environment`, \
-                     or POST /repos/{repository}/deployments)."
-                )
-            };
-            format!(
-                "{repository} builds on deployments, so this push to {pushed} was ignored. \
-                 {to_build_it} To build on pushes to enabled branches instead, ask the operator of the \
-                 build service for the trigger `commit`. {SEEN_WITHIN}"
-            )
-        }
+        Ignored::TriggerIsDeployment { pushed, deleted: true } => format!(
+            "This push to {pushed} deleted the branch or tag, so there is nothing to build. ({repository} \
+             builds on deployments.) There is nothing to do."
+        ),
+        Ignored::TriggerIsDeployment { pushed, deleted: false } => format!(
+            "{repository} builds on deployments, so this push to {pushed} was not built. To build its commit, \
+             create a deployment of it (with an Actions job that has an `environment`, or POST \
+             /repos/{repository}/deployments). To build pushes to enabled branches instead, ask {operator} \
+             for the trigger `commit`. {THEN_REDELIVER}"
+        ),
         Ignored::TriggerIsCommit => format!(
-            "{repository} builds on pushes to enabled branches, so this deployment was ignored. To \
-             build on deployments instead, ask the operator of the build service for the trigger \
-             `deployment`. {SEEN_WITHIN}"
+            "{repository} builds on pushes to enabled branches, so this deployment was not built. To build on \
+             deployments instead, ask {operator} for the trigger `deployment`. {THEN_REDELIVER}"
         ),
         Ignored::TriggerIsManual => format!(
-            "{repository} builds only when somebody starts a build at the build service, so this \
-             {event} was ignored. To build on pushes or deployments, ask the operator of the build \
-             service for the trigger `commit` or `deployment`. {SEEN_WITHIN}"
+            "{repository} builds only when somebody starts a build at the build service, so this {event} was \
+             not built. To build on pushes or deployments, ask {operator} for the trigger `commit` or \
+             `deployment`. {THEN_REDELIVER}"
         ),
         Ignored::EventNotUsed => format!(
             "Builds start from push, deployment and deployment_status events; {event} events are not used, \
@@ -115,28 +149,29 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
         ),
         Ignored::ActionNotUsed { action } => format!(
             "A build starts when a deployment or a status of it is created; this event's action is \
-             {action}, so it was ignored. There is nothing to do."
+             {action}, so it was not built. There is nothing to do."
         ),
         Ignored::TaskNotDeploy { task } => format!(
             "Only deployments with the task deploy are built; the task of this one is {task}, so it \
-             was ignored. To build it, create the deployment with the task deploy (the default)."
+             was not built. To build its commit, create another deployment of it, with the task deploy (the \
+             default)."
         ),
         Ignored::DeploymentFromFork { event } => format!(
             "This deployment was made by a GitHub Actions job whose run was started by {} and is, or may \
-             be, of a fork: its commit is none that {repository} has taken in, so it is never built. To \
-             build it, merge it, and deploy it from a branch of {repository}.",
+             be, of a fork: its commit is none that {repository} has taken in, so it is never built, whatever \
+             the policy. To build it, merge it into a branch of {repository}, and deploy that branch: with a \
+             job that a push or workflow_dispatch starts, or POST /repos/{repository}/deployments.",
             if event.is_empty() { "an event that GitHub does not name" } else { event }
         ),
         Ignored::DeploymentFromPullRequest { environment } => format!(
-            "This deployment to {environment} was made for a pull request. Where the policy lists no \
-             `environments`, {repository} builds none of those. To build it, ask the operator of the build \
-             service to list {environment} together with every other environment that is to build. \
-             {SEEN_WITHIN}"
+            "This deployment to {environment} was made for a pull request, so it was not built: where the \
+             policy lists no `environments`, {repository} builds no pull request's. To build it, ask {operator} \
+             to list {environment} together with every other environment that is to build. {THEN_REDELIVER}"
         ),
         Ignored::DeploymentNotStarted { environment, when, of_a_job } => format!(
             "This deployment to {environment} is not built yet: {}, so it is built when its status is {when}. \
              There is nothing to do, if this webhook sends deployment_status events: \"Deployment statuses\" \
-             has to be ticked in its settings.",
+             has to be ticked in its settings. The answer to that event says what became of it.",
             if *of_a_job {
                 "a GitHub Actions job made it, which may still wait for an approval".to_owned()
             } else {
@@ -152,33 +187,39 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             }
         ),
         Ignored::EnvironmentNotEnabled { environment, enabled: None } => format!(
-            "This deployment to {environment} was ignored: where the policy lists no `environments`, \
+            "This deployment to {environment} was not built: where the policy lists no `environments`, \
              {repository} builds for every one but github-pages, because GitHub Pages makes \
-             deployments of its own. To build it, ask the operator of the build service to list \
-             {environment} together with every other environment that is to build. {SEEN_WITHIN}"
+             deployments of its own. Deploy to another one, or ask {operator} to list \
+             {environment} together with every other environment that is to build. {THEN_REDELIVER}"
         ),
         Ignored::EnvironmentNotEnabled { environment, enabled: Some(enabled) } => format!(
-            "This deployment to {environment} was ignored: for {repository}, the policy's \
-             `environments` are {}. To build it, ask the operator of the build service to add \
-             {environment}. {SEEN_WITHIN}",
-            listed(enabled)
+            "This deployment to {environment} was not built: {repository} builds only for {}. {} ask {operator} \
+             to add {environment} to the policy's `environments`. {THEN_REDELIVER}",
+            listed(enabled, "environments"),
+            if enabled.is_empty() { "To build it," } else { "Deploy to one of these, or" }
         ),
         Ignored::BranchNotEnabled { branch, enabled: EnabledBranches::Default(default) } => {
             format!(
-                "This {event} of {branch} was ignored: where the policy lists no `branches`, {repository} \
-             builds its default branch, {default}. To build both, ask the operator of the build \
-             service to list {branch} and {default}. {SEEN_WITHIN}"
+                "This {event} of {branch} was not built: where the policy lists no `branches`, {repository} \
+             builds its default branch, {default}. Push to {default}, or ask {operator} to list {branch} and \
+             {default} in the policy's `branches`. {THEN_REDELIVER}"
             )
         }
         Ignored::BranchNotEnabled { branch, enabled: EnabledBranches::Listed(enabled) } => format!(
-            "This {event} of {branch} was ignored: for {repository}, the policy's `branches` are {}. \
-             To build it, ask the operator of the build service to add {branch}. {SEEN_WITHIN}",
-            listed(enabled)
+            "This {event} of {branch} was not built: {repository} builds only {}. {} ask {operator} to add \
+             {branch} to the policy's `branches`. {THEN_REDELIVER}",
+            listed(enabled, "branches"),
+            if enabled.is_empty() { "To build it," } else { "Use one of these, or" }
         ),
-        Ignored::NotABranch { reference } => format!(
-            "{repository} builds on pushes to branches, and {reference} is not a branch, so this push \
-             was ignored. There is nothing to do."
-        ),
+        Ignored::NotABranch { reference } => {
+            let name = reference.strip_prefix("refs/tags/").unwrap_or(reference);
+            format!(
+                "{repository} builds on pushes to branches, and {reference} is not a branch, so this push \
+                 was not built. To build its commit, push it to an enabled branch. To build tags, ask \
+                 {operator} for the trigger `deployment`, and create a deployment of each (POST \
+                 /repos/{repository}/deployments with the ref {name})."
+            )
+        }
         Ignored::BranchDeleted { branch } => format!(
             "This push deleted the branch {branch}, so there is no commit to build. There is nothing \
              to do."
@@ -186,8 +227,13 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
     }
 }
 
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none at all".to_owned() } else { names.join(", ") }
+/// The names in a list of the policy's, or that there are none in it.
+fn listed(names: &[String], list: &str) -> String {
+    if names.is_empty() {
+        format!("what the policy lists, and its list `{list}` is empty")
+    } else {
+        format!("{} (the policy's `{list}`)", names.join(", "))
+    }
 }
 
 fn pong_message(check: &HookCheck, known: &Known) -> String {
@@ -199,6 +245,13 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
     let subject = match (&known.repository, known.trigger) {
         (Some(repository), Some(trigger)) => format!("{repository} has the trigger `{trigger}`"),
         _ => "This webhook belongs to no single repository".to_owned(),
+    };
+    let signature = match known.secret {
+        Some(SecretUsed::Previous) => {
+            "The signature is good, but made with the secret that is going out of use: enter the new one (the \
+             operator of the build service sets it with `link`), before this one is taken away."
+        }
+        _ => "The signature is good.",
     };
     if check.faults.is_empty() {
         let so = match known.trigger {
@@ -226,7 +279,7 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
                 missing_event(part)
             )
         });
-        return format!("The signature is good. {subject}, {so}{part}");
+        return format!("{signature} {subject}, {so}{part}");
     }
     let faults: Vec<String> = check
         .faults
@@ -252,7 +305,7 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
         _ => "",
     };
     format!(
-        "The signature is good, but this webhook cannot start builds. {subject}{manual}. {} Then \
+        "{signature} But this webhook cannot start builds. {subject}{manual}. {} Then \
          redeliver this ping to check again.",
         faults.join(" ")
     )
@@ -285,7 +338,7 @@ fn part_words(part: DeploymentPart) -> (&'static str, &'static str, &'static str
 }
 
 fn rejected_message(rejection: &Rejection, known: &Known) -> String {
-    let repository = Name(known);
+    let (repository, operator) = (Name(known), Operator(known));
     match rejection {
         Rejection::MissingHeader { problems } => format!(
             "This is not a delivery as GitHub sends it: {}. Deliver through a GitHub webhook, or with \
@@ -293,29 +346,25 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
             problems.join("; ")
         ),
         Rejection::MissingSignature { problems } => format!(
-            "The delivery is not signed: {}. Enter the webhook secret under Settings > Webhooks > Edit \
-             > Secret, so that GitHub signs each delivery with {SIGNATURE_HEADER}; then redeliver.",
+            "The delivery is not signed: {}. Ask {operator} for the webhook secret, enter it under Settings > \
+             Webhooks > Edit > Secret, so that GitHub signs each delivery with {SIGNATURE_HEADER}; then \
+             redeliver.",
             problems.join("; ")
         ),
         Rejection::IllFormedSignature { problems } => format!(
-            "The signature cannot be read: {}. A GitHub webhook that has a secret sends it well formed, \
+            "The signature cannot be read: {}. GitHub never sends one like that, \
              so something else sent this delivery or changed it on its way.",
             problems.join("; ")
         ),
-        Rejection::BadSignature => {
-            "The signature does not match the body. Enter the webhook secret that \
-             the operator of the build service gave you under Settings > Webhooks > Edit > Secret, \
-             then redeliver."
-                .to_owned()
-        }
+        Rejection::BadSignature => bad_signature_message(known),
         Rejection::MalformedPayload { problem } => format!(
             "The payload cannot be used: {problem}. GitHub sends a JSON object of the event's shape; \
-             if this delivery came from GitHub, tell the operator of the build service."
+             if this delivery came from GitHub, tell {operator}."
         ),
         Rejection::OtherRepositoryId { id, expected } => format!(
             "The policy of {repository} is for the repository whose id is {expected}, and this delivery is \
-             about one of the same name whose id is {id}: the name was given up and registered anew. If it \
-             is to be built, its owner asks the operator of the build service to link it."
+             about one of the same name whose id is {id}: the name was given up and registered anew. {}",
+            send_along(known, "the trigger that is wanted")
         ),
         Rejection::OtherCloneUrl { expected, github } => format!(
             "This gate serves the repositories of {github}, where {repository} is cloned from {expected}; \
@@ -324,11 +373,8 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
         Rejection::OtherRepository { route } => match &known.repository {
             Some(repository) => format!(
                 "This webhook's Payload URL and secret are those of {route}, but the delivery is about \
-                 {repository}. If {route} was renamed or transferred, ask the operator of the build \
-                 service to link it under its new name: `cargo run -- link {repository} --trigger \
-                 deployment --url {gate}{place}` (or with the trigger that it had).",
-                gate = known.gate,
-                place = if known.is_local() { " --local" } else { "" }
+                 {repository}. If {route} was renamed or transferred, it has to be linked under its new name. {}",
+                send_along(known, "the trigger that it had")
             ),
             None => format!(
                 "This webhook's Payload URL is that of {route}, but the delivery names no repository. An \
@@ -336,18 +382,14 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
                 gate = known.gate
             ),
         },
-        Rejection::RepositoryNotLinked => {
-            let key = known.repository.as_ref().map_or("owner/name", RepositoryName::as_lower);
-            let command = command::shown(&command::put(known.kv(), key, "deployment"));
-            format!(
-                "{repository} is not linked to the build service, so nothing is built. Its operator \
-                 links it with `{command}` (or with `commit` or `manual` as the last word). The link is \
-                 seen within 60 seconds; then redeliver."
-            )
-        }
+        Rejection::RepositoryNotLinked => format!(
+            "{repository} is not linked to the build service, so nothing of it is built. {}",
+            send_along(known, "the trigger that is wanted")
+        ),
         Rejection::NotFound => format!(
-            "There is nothing at this path. Set the webhook's Payload URL to {gate}/, or to the \
-             repository's own: {gate}/ and its full name, such as octocat/Hello-World.",
+            "There is nothing at this path. Set the webhook's Payload URL to the repository's own: \
+             {gate}/ and its full name, such as octocat/Hello-World; for an organization's or app's webhook, to \
+             {gate}/ alone.",
             gate = known.gate
         ),
         Rejection::MethodNotAllowed { .. } => {
@@ -373,27 +415,20 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
                 None => "The delivery has no Content-Type.".to_owned(),
             }
         ),
-        Rejection::NotConfigured { .. } => {
+        Rejection::NotConfigured { .. } => format!(
             "The build service's gate is not set up yet, so nothing is accepted. \
-             Tell its operator, who finds the reason in the gate's log; then redeliver."
-                .to_owned()
-        }
-        Rejection::InvalidPolicy { key, problem } => {
-            let triggers = Trigger::ALL.map(|trigger| format!("`{trigger}`")).join(", ");
-            format!(
-                "The policy stored for {repository} under the key {key} cannot be used: {problem}. \
-                 Allowed are the words {triggers}, or a JSON object with the field `trigger` and, if \
-                 wanted, the lists `environments` and `branches`, `repository_id` and `build_when`. The \
-                 operator of the build service must correct it, which is seen within 60 seconds; then \
-                 redeliver."
-            )
-        }
+             Tell {operator}, who finds the reason in the gate's log; then redeliver."
+        ),
+        Rejection::InvalidPolicy { key, problem } => format!(
+            "The policy stored for {repository} under the key {key} cannot be used: {problem}. Allowed is \
+             {ALLOWED}. Ask {operator} to correct it. {THEN_REDELIVER}"
+        ),
         Rejection::PolicyKeyHasCapitals { key, policy } => {
             let lower = key.to_ascii_lowercase();
             format!(
                 "The policy stored for {repository} under the key {key} is not used: keys are in lower case. \
-                 The operator of the build service puts it right with `{}`, and then `{}`. That is seen \
-                 within 60 seconds; then redeliver.",
+                 Ask {operator} to put it right, and send these lines along: `{}`, and then `{}`. \
+                 {THEN_REDELIVER}",
                 command::shown(&command::put(known.kv(), &lower, policy)),
                 command::shown(&command::delete(known.kv(), key))
             )
@@ -405,6 +440,46 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
         Rejection::QueueUnavailable { .. } => format!(
             "The build of {repository} could not be queued just now, so it will not be built. Wait a \
              minute, then redeliver."
+        ),
+    }
+}
+
+/// Asks the owner to have the repository linked, with the operator's command as the line to send along.
+fn send_along(known: &Known, trigger: &str) -> String {
+    let repository = known.repository.as_ref().map_or("OWNER/NAME", RepositoryName::as_spelt);
+    format!(
+        "Ask {} to link it, and send this line along: `cargo run -- link {repository} --trigger deployment \
+         --url {}{}` (or with {trigger}). {THEN_REDELIVER}",
+        Operator(known),
+        known.gate,
+        if known.is_local() { " --local" } else { "" }
+    )
+}
+
+/// Says which secret the Payload URL wants that was called, and which it may have got instead: what anybody can know.
+fn bad_signature_message(known: &Known) -> String {
+    let (gate, operator) = (&known.gate, Operator(known));
+    let enter = "under Settings > Webhooks > Edit, then redeliver.";
+    match &known.entrance {
+        Some(Entrance::Repository(repository)) if repository.as_lower().ends_with(".git") => {
+            let name = repository.as_spelt();
+            let name = name.get(..name.len() - ".git".len()).unwrap_or(name);
+            format!(
+                "The signature is not that of {gate}/{repository}: no Payload URL ends with .git. Set it to \
+                 {gate}/{name} {enter}"
+            )
+        }
+        Some(Entrance::Repository(repository)) => format!(
+            "The signature was not made with the secret of this Payload URL, {gate}/{repository}, which is \
+             that repository's own. Mostly it is another repository's secret, the shared one (that belongs to \
+             {gate}/), an older one, or the Payload URL is another repository's. Ask {operator} for the secret \
+             of {repository}, and enter it {enter}"
+        ),
+        _ => format!(
+            "The signature was not made with the secret of this Payload URL, {gate}/, which is the shared one, \
+             of the webhooks of organizations and apps. A repository's own secret belongs to its own Payload \
+             URL: {gate}/ and its full name, without .git at the end. Ask {operator} which of the two to use, \
+             and enter Payload URL and secret {enter}"
         ),
     }
 }

@@ -65,14 +65,16 @@ pub async fn receive(
     entrance: &Entrance,
 ) -> Result<Response, Error> {
     let received_at = platform::now();
-    let mut known = Known::at(gate);
-    let verdict = take(request, env, entrance, received_at, &mut known).await;
+    let settings = settings(env);
+    let mut known = Known::at(gate, Some(entrance), settings.guidance.clone());
+    let verdict = take(request, env, &settings, entrance, received_at, &mut known).await;
     answer(&verdict.unwrap_or_else(Verdict::Rejected), &known, received_at)
 }
 
 /// Refuses what is no delivery.
-pub fn refuse(gate: &str, why: impl Into<Rejection>) -> Result<Response, Error> {
-    answer(&Verdict::Rejected(why.into()), &Known::at(gate), platform::now())
+pub fn refuse(env: &Env, gate: &str, why: impl Into<Rejection>) -> Result<Response, Error> {
+    let known = Known::at(gate, None, settings(env).guidance.clone());
+    answer(&Verdict::Rejected(why.into()), &known, platform::now())
 }
 
 /// Logs what became of a delivery, and answers it.
@@ -87,6 +89,7 @@ fn answer(verdict: &Verdict, known: &Known, received_at: u64) -> Result<Response
 async fn take(
     request: &Request,
     env: &Env,
+    settings: &Settings,
     entrance: &Entrance,
     received_at: u64,
     known: &mut Known,
@@ -98,7 +101,6 @@ async fn take(
     let announced = header("Content-Length");
     let Body { bytes, room } =
         read_body(request, announced.as_deref(), BOUNDS, received_at).await?;
-    let settings = settings(env);
     let secrets = settings.secrets(known.is_local())?;
     let of_the_repository;
     let secrets = match entrance {

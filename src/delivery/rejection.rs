@@ -1,6 +1,8 @@
 //! Why a delivery is refused: each reason with its code, its status and what the operator alone is told. Its
 //! sentence is in `answer.rs`.
 
+use std::borrow::Cow;
+
 use crate::policy::lookup::NoPolicy;
 use crate::repository::{GitHubUrl, InvalidGitHubUrl, RepositoryName};
 use crate::route::NoRoute;
@@ -149,10 +151,16 @@ impl Rejection {
     }
 
     /// What the operator should know and an outsider should not: for the log only.
-    pub fn detail(&self) -> Option<&str> {
+    pub fn detail(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::PolicyUnavailable { detail } | Self::QueueUnavailable { detail } => Some(detail),
-            Self::NotConfigured { detail } => Some(detail),
+            Self::PolicyUnavailable { detail } | Self::QueueUnavailable { detail } => {
+                Some(detail.into())
+            }
+            Self::NotConfigured { detail } => Some((*detail).into()),
+            Self::InvalidPolicy { key, problem } => Some(format!("{key}: {problem}").into()),
+            Self::PolicyKeyHasCapitals { key, .. } => {
+                Some(format!("{key}: the key has capitals, and keys are in lower case").into())
+            }
             _ => None,
         }
     }

@@ -1,15 +1,20 @@
 //! What became of a delivery, and what is known of it.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+
 use serde::Serialize;
 
 use crate::delivery::decision::{Build, HookCheck, Ignored};
 use crate::delivery::event::Event;
 use crate::delivery::rejection::Rejection;
 use crate::delivery::request::WebhookHeaders;
+use crate::delivery::settings::Guidance;
 use crate::log;
 use crate::policy::command::Kv;
 use crate::policy::{Policy, Trigger};
 use crate::repository::RepositoryName;
+use crate::route::Entrance;
 use crate::signature::github::SecretUsed;
 use crate::url::is_local;
 
@@ -106,6 +111,10 @@ impl Outcome {
 pub struct Known {
     /// The URL that the gate is reached at, without a path.
     pub gate: String,
+    /// By which route the delivery came in. Anybody can call any.
+    pub entrance: Option<Entrance>,
+    /// Whom an owner can ask.
+    pub guidance: Rc<Guidance>,
     /// `X-GitHub-Delivery`
     pub delivery: Option<String>,
     /// `X-GitHub-Event`
@@ -121,9 +130,17 @@ pub struct Known {
 }
 
 impl Known {
-    /// Where the gate was reached is known of each request.
-    pub fn at(gate: &str) -> Self {
-        Self { gate: gate.to_owned(), ..Self::default() }
+    /// Where the gate was reached, and whom an owner can ask, is known of each request; of a delivery, its route, too.
+    pub fn at(gate: &str, entrance: Option<&Entrance>, guidance: Rc<Guidance>) -> Self {
+        Self { gate: gate.to_owned(), entrance: entrance.cloned(), guidance, ..Self::default() }
+    }
+
+    /// The Payload URL that was called.
+    pub fn called(&self) -> Option<String> {
+        Some(match self.entrance.as_ref()? {
+            Entrance::Shared => format!("{}/", self.gate),
+            Entrance::Repository(repository) => format!("{}/{repository}", self.gate),
+        })
     }
 
     /// What the headers say; it is told to nobody before the body is verified.
@@ -175,7 +192,7 @@ impl Verdict {
     }
 
     /// What the operator should know and an outsider should not: for the log only.
-    pub fn detail(&self) -> Option<&str> {
+    pub fn detail(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Rejected(rejection) => rejection.detail(),
             _ => None,
@@ -205,6 +222,7 @@ impl Verdict {
             trigger: known.trigger.map(Trigger::as_str),
             build: known.build.as_deref(),
             secret: known.secret.map(SecretUsed::as_str),
+            unverified_url: if known.secret.is_none() { known.called() } else { None },
             detail: self.detail(),
         }
     }

@@ -110,14 +110,33 @@ impl Attempt {
         }
     }
 
-    /// What went wrong on this side of the origin.
+    /// What went wrong on this side of the origin, or what its status almost always means.
     pub fn detail(&self) -> Option<&str> {
         match self {
+            Self::NotAccepted { status, .. } => hint(*status),
             Self::Unreachable { detail }
             | Self::NotConfigured { detail }
             | Self::Unreadable { detail } => Some(detail),
             _ => None,
         }
+    }
+}
+
+/// What is almost always behind a status of the origin's that it never has for a build request.
+fn hint(status: u16) -> Option<&'static str> {
+    match status {
+        300..=399 => Some(
+            "redirects are not followed: set ORIGIN_URL to where it leads, https and slash at the end included",
+        ),
+        401 => Some("almost always, ORIGIN_SECRET and the origin's secret are not the same"),
+        403 => Some(
+            "almost always, something before the origin lets nobody in, such as a firewall or a login page",
+        ),
+        404 => Some(
+            "almost always, the path of ORIGIN_URL is not where the origin takes build requests",
+        ),
+        405 => Some("almost always, the path of ORIGIN_URL is wrong: nothing takes a POST there"),
+        _ => None,
     }
 }
 
@@ -173,6 +192,26 @@ mod tests {
                 Attempt::NotAccepted { status: 429, answer: String::new(), retry_after: seconds },
                 "{value}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_almost_always_wrong_is_said() {
+        for (status, part) in [
+            (301, Some("ORIGIN_URL")),
+            (308, Some("redirects are not followed")),
+            (401, Some("ORIGIN_SECRET")),
+            (403, Some("before the origin")),
+            (404, Some("the path of ORIGIN_URL")),
+            (405, Some("POST")),
+            (410, None),
+            (429, None),
+            (500, None),
+        ] {
+            let attempt = Attempt::from_answer(status, String::new(), None, NOW, date);
+            let detail = attempt.detail();
+            assert_eq!(detail.is_some(), part.is_some(), "{status}");
+            assert!(part.is_none_or(|part| detail.unwrap().contains(part)), "{detail:?}");
         }
     }
 

@@ -29,6 +29,18 @@ pub fn plain(text: &str) -> Result<Response, JsValue> {
     Response::new_with_opt_str(Some(text))
 }
 
+/// Makes an answer of HTML, which may load and run nothing.
+pub fn html(page: &str) -> Result<Response, JsValue> {
+    let headers = object(&[
+        ("Content-Type", "text/html; charset=utf-8".into()),
+        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'".into()),
+        ("X-Content-Type-Options", "nosniff".into()),
+    ])?;
+    let init = ResponseInit::new();
+    init.set_headers(&headers.into());
+    Response::new_with_opt_str_and_init(Some(page), &init)
+}
+
 /// What is said of an answer of JSON beside its body. To make it costs some hundredths of a small delivery's
 /// time, so it is made once.
 fn init(status: u16, headers: &[Header]) -> Result<ResponseInit, JsValue> {

@@ -23,8 +23,15 @@ const OPTIONS: MatchOptions = MatchOptions {
 };
 
 impl BranchPattern {
-    /// Reads a pattern. Errors with what is wrong with it.
+    /// Reads a pattern. Errors with what is wrong with it: also where no branch's name can ever match, for then it was
+    /// meant otherwise.
     pub fn parse(written: &str) -> Result<Self, &'static str> {
+        if written.starts_with('!') {
+            return Err("there are no exceptions: list the branches that are to build");
+        }
+        if written.starts_with("refs/heads/") {
+            return Err("a branch is written without `refs/heads/`");
+        }
         let component = |component: &str| match component {
             "**" => Ok(None),
             other => Pattern::new(other).map(Some),
@@ -38,6 +45,9 @@ impl BranchPattern {
             _ if written.contains("***") => "there are more than two `*` in a row",
             _ => msg,
         })?;
+        if !can_be_a_ref(written) {
+            return Err("git lets no branch have such a name");
+        }
         Ok(Self { written: written.to_owned(), components })
     }
 
@@ -75,8 +85,37 @@ impl BranchPattern {
     }
 }
 
+/// Whether git lets a ref have a name that matches (<https://git-scm.com/docs/git-check-ref-format>): one in which each
+/// wildcard stands for a letter, of which git takes any.
+fn can_be_a_ref(pattern: &str) -> bool {
+    let mut name = String::new();
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '*' | '?' => name.push('x'),
+            '[' => {
+                name.push('x');
+                // A `]` that comes first, or after `!`, is one of the set.
+                let set = characters.as_str();
+                let first = set.strip_prefix('!').unwrap_or(set);
+                let in_set =
+                    set.len() - first.len() + first.chars().next().map_or(0, char::len_utf8);
+                let end = set
+                    .get(in_set..)
+                    .and_then(|rest| rest.find(']'))
+                    .map_or(0, |end| in_set + end + 1);
+                characters = set.get(end..).unwrap_or_default().chars();
+            }
+            other => name.push(other),
+        }
+    }
+    !name.starts_with('-') && gix_validate::reference::name_partial(name.as_bytes().into()).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -88,6 +127,20 @@ mod tests {
             ("release/**x", "`**` must be a component of its own"),
             ("x**", "`**` must be a component of its own"),
             ("***", "there are more than two `*` in a row"),
+            ("refs/heads/main", "a branch is written without `refs/heads/`"),
+            ("refs/heads/**", "a branch is written without `refs/heads/`"),
+            ("!main", "there are no exceptions: list the branches that are to build"),
+            ("", "git lets no branch have such a name"),
+            (" main", "git lets no branch have such a name"),
+            ("/main", "git lets no branch have such a name"),
+            ("main/", "git lets no branch have such a name"),
+            ("a//b", "git lets no branch have such a name"),
+            ("a..b", "git lets no branch have such a name"),
+            ("v1.lock", "git lets no branch have such a name"),
+            ("*.lock", "git lets no branch have such a name"),
+            ("feature:*", "git lets no branch have such a name"),
+            ("release\\*", "git lets no branch have such a name"),
+            ("-x", "git lets no branch have such a name"),
         ] {
             assert_eq!(BranchPattern::parse(pattern), Err(problem), "{pattern}");
         }
@@ -120,6 +173,9 @@ mod tests {
             ("v[0-9]*", &["v1", "v2.3"], &["v", "vx", "v1/2"]),
             ("[!0-9]*", &["main"], &["1main"]),
             ("größe-*", &["größe-1"], &["grosse-1"]),
+            ("refs/tags/v*", &["refs/tags/v1"], &["v1"]),
+            ("v[].]x", &["v.x", "v]x"], &["vx"]),
+            ("[!]]", &["a"], &["ab"]),
         ] {
             let pattern = BranchPattern::parse(pattern).unwrap();
             for branch in matching {
@@ -127,6 +183,31 @@ mod tests {
             }
             for branch in others {
                 assert!(!pattern.matches(branch), "{branch} matches {}", pattern.as_str());
+            }
+        }
+    }
+
+    proptest! {
+        /// What git lets a branch be called is never refused: by its own name, and with some of it as wildcards.
+        #[test]
+        fn every_name_of_a_branch_is_a_pattern_that_it_matches(
+            name in "[a-zäß0-9._@+=,;(){}#%&-]{1,9}(/[a-z0-9._-]{1,5}){0,2}", wild: prop::sample::Index,
+        ) {
+            prop_assume!(!name.starts_with('-'));
+            prop_assume!(gix_validate::reference::name_partial(name.as_bytes().into()).is_ok());
+            let pattern = BranchPattern::parse(&name);
+            prop_assert!(pattern.as_ref().is_ok_and(|pattern| pattern.matches(&name)), "{:?}", pattern);
+            let at = wild.index(name.chars().count());
+            let wild: String = name.chars().enumerate()
+                .map(|(i, c)| if i == at && c != '/' { '?' } else { c }).collect();
+            let pattern = BranchPattern::parse(&wild);
+            prop_assert!(pattern.is_ok_and(|pattern| pattern.matches(&name)), "{}", wild);
+        }
+
+        #[test]
+        fn no_pattern_panics(pattern: String, branch: String) {
+            if let Ok(pattern) = BranchPattern::parse(&pattern) {
+                let _ = pattern.matches(&branch);
             }
         }
     }

@@ -18,6 +18,10 @@ const GITHUB_PAGES: &str = "github-pages";
 /// Longest description of what is wrong with a policy, in characters.
 const LONGEST_PROBLEM: usize = 300;
 
+/// What a value in KV may be, in the middle of a sentence.
+pub const ALLOWED: &str = "one of the words `commit`, `deployment` and `manual`, or a JSON object with the field \
+    `trigger` and, if wanted, the lists `environments` and `branches`, `repository_id` and `build_when`";
+
 /// What starts a repository's builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -188,6 +192,17 @@ impl Policy {
             })
         };
         read().map_err(|problem: String| InvalidPolicy(cut(&problem, LONGEST_PROBLEM)))
+    }
+
+    /// The fields that are given and change nothing under its trigger.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let given = [
+            ("environments", self.environments.is_some(), self.trigger == Trigger::Deployment),
+            ("branches", self.branches.is_some(), self.trigger != Trigger::Manual),
+            ("build_when", self.build_when.is_some(), self.trigger == Trigger::Deployment),
+        ];
+        let idle = given.iter().filter(|(_, is_given, has_effect)| *is_given && !has_effect);
+        idle.map(|(name, ..)| *name).collect()
     }
 
     /// Whether deployments to `environment` count. GitHub compares environments without regard to

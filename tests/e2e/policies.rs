@@ -84,10 +84,17 @@ fn policies_in_kv_are_obeyed_refused_or_waited_for_but_never_guessed() {
     {
         let answer = send(full_name, "push").json();
         let message = answer["message"].as_str().unwrap();
-        for part in [problem, &full_name.to_lowercase(), "`commit`, `deployment`, `manual`"] {
+        for part in [problem, &full_name.to_lowercase(), "`commit`, `deployment` and `manual`"] {
             assert!(message.contains(part), "{part} is not in: {message}");
         }
     }
+
+    // The log says which key, and what is wrong.
+    let delivery =
+        Delivery::json("push", fixture("push").replace("octocat/Hello-World", "Bad/Word"));
+    delivery.send(&gate);
+    let line = gate.delivery_line(&delivery.guid());
+    assert_eq!(line["detail"], "bad/word: `Deploy` is not a trigger");
 
     // The next delivery obeys a new value.
     gate.set(&[("bad/word", "deployment")]);

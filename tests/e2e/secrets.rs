@@ -64,9 +64,9 @@ fn a_repositorys_secret_opens_its_own_route_only() {
     let answer = push("octocat/Renamed", own, &hello).send(&gate).json();
     let message = answer["message"].as_str().unwrap();
     let url = gate.url.trim_end_matches('/');
-    let mend =
+    let command =
         format!("`cargo run -- link octocat/Renamed --trigger deployment --url {url} --local`");
-    assert!(message.contains(&mend), "{mend} is not in: {message}");
+    assert!(message.contains(&command), "{command} is not in: {message}");
 
     // An event that names no repository belongs to none.
     let ping =
@@ -75,10 +75,28 @@ fn a_repositorys_secret_opens_its_own_route_only() {
     assert_eq!(answer.code(), (403, "repository-mismatch".to_owned()));
     assert_eq!(answer.json()["repository"], Value::Null);
 
-    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+    for method in ["PUT", "DELETE"] {
         let answer = Delivery { method, ..push(own, own, &hello) }.send(&gate);
-        assert_eq!((answer.status, answer.allow.as_deref()), (405, Some("POST")), "{method}");
+        let allow = Some("GET, HEAD, POST");
+        assert_eq!((answer.status, answer.allow.as_deref()), (405, allow), "{method}");
     }
+    // A person who opens the Payload URL is told what it is for, and nothing of the repository.
+    for name in [own, "octocat/nobody-knows-it"] {
+        let answer = Delivery { method: "GET", path: name, ..push(own, own, &hello) }.send(&gate);
+        assert_eq!(answer.status, 200);
+        let told = format!("This is the Payload URL of {name}: GitHub delivers");
+        assert!(answer.body.starts_with(&told) && answer.body.contains("/help"), "{answer:?}");
+    }
+    let help = Delivery { method: "GET", path: "help", ..push(own, own, &hello) }.send(&gate);
+    assert!(help.status == 200 && help.body.contains("id=\"bad-signature\""), "{help:?}");
+
+    // What was called is in the log, as what it is: nobody vouches for it.
+    let forged = push(own, own, &spoon);
+    let message = forged.send(&gate).json()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(&format!("{url}/{own}, which is that repository's own")), "{message}");
+    let line = gate.delivery_line(&forged.guid());
+    assert_eq!(line["unverified_url"], format!("{url}/{own}"));
+    assert_eq!((&line["repository"], &line["secret"]), (&Value::Null, &Value::Null));
     for secret in [&hello, &spoon, &previous] {
         assert!(!gate.output().contains(secret.as_str()));
     }

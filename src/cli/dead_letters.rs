@@ -3,19 +3,15 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use buildgate::ledger::dead_letters::{DeadLetterPage, DeadLetterSummary, StoredDeadLetter};
+use buildgate::ledger::dead_letters::StoredDeadLetter;
 use buildgate::operator::answer::{Dropped, Redriven};
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::local::{complain, given_secret, say, say_json, secret, unanswered};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::gate::{Failure, Gate};
+use crate::local::{LOCAL_GATE, complain, given_secret, given_url, say, say_json, secret};
 
 /// Look after the build requests that the origin did not take over.
 ///
@@ -27,14 +23,15 @@ Examples:
   cargo run -- dead-letters show 7
   cargo run -- dead-letters redrive 7
   cargo run -- dead-letters redrive --all --url https://buildgate.example.workers.dev/
-  cargo run -- dead-letters drop 7 --json")]
+  cargo run -- dead-letters drop 7 --json
+  cargo run -- dead-letters drop --redriven")]
 pub struct DeadLetters {
     #[command(subcommand)]
     action: Action,
 
-    /// The gate.
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8787/")]
-    url: String,
+    /// The gate; if not given, the environment's BUILDGATE_URL, or else http://127.0.0.1:8787/.
+    #[arg(long, global = true)]
+    url: Option<String>,
 
     /// A file with the gate's OPERATOR_TOKEN, or - for standard input; if not given, the environment's
     /// OPERATOR_TOKEN, or else the one in .dev.vars or .dev.vars.example.
@@ -65,41 +62,33 @@ enum Action {
         #[arg(long)]
         all: bool,
     },
-    /// Drop one for good.
+    /// Drop one for good, or all that were redriven.
+    #[command(override_usage = "cargo run -- dead-letters drop [OPTIONS] <ID|--redriven>")]
     Drop {
         /// Its id.
-        id: u64,
+        #[arg(required_unless_present = "redriven", conflicts_with = "redriven")]
+        id: Option<u64>,
+        /// All that were redriven: what became of them is another letter, if it is one.
+        #[arg(long)]
+        redriven: bool,
     },
-}
-
-/// The gate, as its operator talks to it.
-struct Gate {
-    url: String,
-    token: SecretString,
-}
-
-/// Why something could not be done.
-#[derive(Debug)]
-enum Failure {
-    /// The gate refused, and says why.
-    Refused(String),
-    /// The gate could not be asked, or answered what it never answers.
-    Unanswered(String),
 }
 
 impl DeadLetters {
     /// Does what is asked for, and prints what came of it.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let token = given_secret("OPERATOR_TOKEN", self.token_file.as_deref())?
-            .or_else(|| secret("OPERATOR_TOKEN").map(Into::into))
+            .or_else(|| secret("OPERATOR_TOKEN").map(|found| found.value))
             .ok_or("there is no operator token: set OPERATOR_TOKEN in the environment, or put it into .dev.vars")?;
-        let gate = Gate { url: self.url.trim_end_matches('/').to_owned(), token };
+        let url = given_url(self.url.as_deref()).unwrap_or_else(|| LOCAL_GATE.to_owned());
+        let gate = Gate { url: url.trim_end_matches('/').to_owned(), token };
         let done = match self.action {
             Action::List => list(&gate, self.json),
             Action::Show { id } => show(&gate, id, self.json),
             Action::Redrive { id: Some(id), .. } => redrive(&gate, &[id], self.json),
             Action::Redrive { id: None, .. } => redrive_all(&gate, self.json),
-            Action::Drop { id } => drop_letter(&gate, id, self.json),
+            Action::Drop { id: Some(id), .. } => drop_letters(&gate, &[id], self.json),
+            Action::Drop { id: None, .. } => drop_redriven(&gate, self.json),
         };
         match done {
             Ok(()) => Ok(ExitCode::SUCCESS),
@@ -214,70 +203,33 @@ fn redrive(gate: &Gate, ids: &[u64], as_json: bool) -> Result<(), Failure> {
     if refused.is_empty() { Ok(()) } else { Err(Failure::Refused(refused.join("\n"))) }
 }
 
-fn drop_letter(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
-    let letter: Dropped = gate.ask("DELETE", &format!("dead-letters/{id}"))?;
-    if as_json {
-        say_json(&json!(letter), false);
-    } else {
-        say(format_args!("{} is dropped.", letter.id));
-    }
-    Ok(())
+fn drop_redriven(gate: &Gate, as_json: bool) -> Result<(), Failure> {
+    let letters = gate.list()?.into_iter().filter(|letter| letter.redriven_at.is_some());
+    let ids: Vec<u64> = letters.map(|letter| letter.id).collect();
+    drop_letters(gate, &ids, as_json)
 }
 
-impl Gate {
-    fn list(&self) -> Result<Vec<DeadLetterSummary>, Failure> {
-        let mut letters = Vec::new();
-        let mut after = Some(0);
-        while let Some(id) = after {
-            let page: DeadLetterPage = self.ask("GET", &format!("dead-letters?after={id}"))?;
-            letters.extend(page.dead_letters);
-            after = page.next;
-        }
-        Ok(letters)
-    }
-
-    fn ask<T: DeserializeOwned>(&self, method: &str, route: &str) -> Result<T, Failure> {
-        let url = format!("{}/-/{route}", self.url);
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            .build()
-            .into();
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(&url)
-            .header("Authorization", format!("Bearer {}", self.token.expose_secret()))
-            .body(())
-            .map_err(|error| Failure::Unanswered(format!("cannot ask {url}: {error}")))?;
-        let mut answer = agent
-            .run(request)
-            .map_err(|error| Failure::Unanswered(unanswered(&self.url, &error)))?;
-        let status = answer.status();
-        let body = answer
-            .body_mut()
-            .read_to_string()
-            .map_err(|error| Failure::Unanswered(unanswered(&self.url, &error)))?;
-        let strange = || Failure::Unanswered(format!("{url} answered {status}: is it a gate?"));
-        if status.is_success() {
-            return serde_json::from_str(&body).map_err(|_| strange());
-        }
-        let refusal: Value = serde_json::from_str(&body).map_err(|_| strange())?;
-        let code = refusal.get("code").and_then(Value::as_str);
-        let message = refusal.get("message").and_then(Value::as_str);
-        match (code, message) {
-            // The gate itself answers like that where it has no operator's routes.
-            (Some("not-found"), _) => Err(Failure::Refused(
-                "the gate has no operator routes: set its OPERATOR_TOKEN, to one of your own, \
-                 with npx wrangler secret put OPERATOR_TOKEN"
-                    .to_owned(),
-            )),
-            (Some("unauthorized"), _) => Err(Failure::Refused(
-                "wrong token: set OPERATOR_TOKEN in the environment to the gate's".to_owned(),
-            )),
-            (_, Some(message)) => Err(Failure::Refused(message.to_owned())),
-            _ => Err(strange()),
+/// Drops each; one that the gate refuses keeps no other from being dropped.
+fn drop_letters(gate: &Gate, ids: &[u64], as_json: bool) -> Result<(), Failure> {
+    let (mut dropped, mut refused) = (Vec::new(), Vec::new());
+    for id in ids {
+        match gate.ask::<Dropped>("DELETE", &format!("dead-letters/{id}")) {
+            Err(Failure::Refused(why)) => refused.push(format!("{id} is not dropped: {why}")),
+            letter => {
+                let letter = letter?;
+                if !as_json {
+                    say(format_args!("{} is dropped.", letter.id));
+                }
+                dropped.push(letter);
+            }
         }
     }
+    if as_json {
+        say_json(&json!({ "dropped": dropped, "refused": refused }), false);
+    } else if ids.is_empty() {
+        say("There is nothing to drop.");
+    }
+    if refused.is_empty() { Ok(()) } else { Err(Failure::Refused(refused.join("\n"))) }
 }
 
 fn or_dash(value: Option<impl ToString>) -> String {

@@ -11,7 +11,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::local::{event_of, given_secret, read, say, say_json, secret, unanswered};
+use crate::local::{
+    LOCAL_GATE, event_of, given_secret, given_url, read, say, say_json, secret, unanswered,
+};
 
 /// How long GitHub waits for an answer
 /// (<https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks#respond-within-10-seconds>).
@@ -35,9 +37,9 @@ pub struct Deliver {
     #[arg(long)]
     event: Option<String>,
 
-    /// The gate to deliver to.
-    #[arg(long, default_value = "http://127.0.0.1:8787/")]
-    url: String,
+    /// The gate to deliver to; if not given, the environment's BUILDGATE_URL, or else http://127.0.0.1:8787/.
+    #[arg(long)]
+    url: Option<String>,
 
     /// A file with the webhook secret, or - for standard input; if not given, the environment's WEBHOOK_SECRET, or
     /// else the one in .dev.vars or .dev.vars.example.
@@ -63,8 +65,9 @@ impl Deliver {
         let payload = read(&self.file)?;
         let event = event_of(&self.file, self.event)?;
         let webhook_secret = given_secret("WEBHOOK_SECRET", self.secret_file.as_deref())?
-            .or_else(|| secret("WEBHOOK_SECRET").map(Into::into))
+            .or_else(|| secret("WEBHOOK_SECRET").map(|found| found.value))
             .ok_or("there is no webhook secret: set WEBHOOK_SECRET in the environment, or put it into .dev.vars")?;
+        let url = given_url(self.url.as_deref()).unwrap_or_else(|| LOCAL_GATE.to_owned());
         let delivery = self.delivery.unwrap_or_else(|| Uuid::new_v4().to_string());
         let (content_type, body) = if self.form {
             let form = form_urlencoded::Serializer::new(String::new())
@@ -75,7 +78,7 @@ impl Deliver {
             ("application/json", payload)
         };
 
-        let mut answer = ureq::post(&self.url)
+        let mut answer = ureq::post(&url)
             .config()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -89,7 +92,7 @@ impl Deliver {
             .header(DELIVERY_HEADER, &delivery)
             .header(SIGNATURE_HEADER, sign(&webhook_secret, body.as_bytes()))
             .send(&body)
-            .map_err(|error| unanswered(&self.url, &error))?;
+            .map_err(|error| unanswered(&url, &error))?;
 
         let status = answer.status();
         let text = answer.body_mut().read_to_string()?;

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use buildgate::delivery::judge::{Judged, judge};
 use buildgate::delivery::rejection::Rejection;
 use buildgate::delivery::verdict::{Known, Verdict};
-use buildgate::policy::lookup::choose;
+use buildgate::policy::{InvalidPolicy, Policy};
 use buildgate::repository::{GitHubUrl, InvalidGitHubUrl, RepositoryName};
 use buildgate::route::Entrance;
 use buildgate::signature::github::SecretUsed;
@@ -18,7 +18,8 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::local::{event_of, read, say, say_json};
+use crate::correction::advice;
+use crate::local::{event_of, read, say, say_json, setting};
 
 /// Explain what the gate would do with a saved payload, and why, without a gate.
 ///
@@ -43,9 +44,9 @@ pub struct Explain {
     #[arg(long)]
     event: Option<String>,
 
-    /// The GitHub that the gate serves: its GITHUB_URL.
-    #[arg(long, env = "GITHUB_URL", default_value = "https://github.com")]
-    github_url: String,
+    /// The GitHub that the gate serves; if not given, the environment's GITHUB_URL, or else https://github.com.
+    #[arg(long)]
+    github_url: Option<String>,
 
     /// The delivery's GUID; if not given, a fresh one.
     #[arg(long)]
@@ -69,12 +70,13 @@ impl Explain {
             secret: Some(SecretUsed::Current),
             ..Known::default()
         };
-        let policy_of = async |_: &RepositoryName| {
-            let given = choose(vec!["--policy".to_owned()], vec![Some(self.policy.clone())]);
-            Ok(given.map(Rc::new)?)
-        };
+        let policy = Policy::parse(&self.policy).map_err(|InvalidPolicy(problem)| {
+            format!("--policy cannot be used: {problem}; {}", advice(&self.policy))
+        })?;
+        let policy_of = async |_: &RepositoryName| Ok(Rc::new(policy));
         let received_at = u64::try_from(received_at)?;
-        let github = GitHubUrl::parse(Some(&self.github_url)).map_err(
+        let github = self.github_url.or_else(|| setting("GITHUB_URL"));
+        let github = GitHubUrl::parse(github.as_deref()).map_err(
             |InvalidGitHubUrl| "--github-url is not an https URL such as https://github.com",
         )?;
         let entrance = Entrance::Shared;

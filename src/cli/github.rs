@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use buildgate::repository::RepositoryName;
+use buildgate::signature::github::SecretUsed;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,12 @@ pub struct Repository {
     /// What the token's owner may do with it; GitHub leaves it out for some tokens.
     #[serde(default)]
     pub permissions: Option<Permissions>,
+}
+
+/// A repository in a list.
+#[derive(Debug, Deserialize)]
+struct ListedRepository {
+    full_name: RepositoryName,
 }
 
 /// What a token's owner may do.
@@ -87,7 +94,7 @@ pub struct HookSettings<'a> {
     /// The webhook secret.
     pub secret: &'a SecretString,
     /// The events.
-    pub events: &'a [&'a str],
+    pub events: &'a [String],
 }
 
 /// A delivery, as GitHub lists it.
@@ -121,8 +128,18 @@ struct DeliveryResponse {
 pub struct GateAnswer {
     /// Our stable word.
     pub code: String,
-    /// Our sentence.
+    /// Our sentences.
     pub message: String,
+    /// By which secret it was verified, where the gate says so.
+    #[serde(default)]
+    pub secret: Option<String>,
+}
+
+impl GateAnswer {
+    /// Whether the webhook has the secret that is going out of use.
+    pub fn is_by_the_previous_secret(&self) -> bool {
+        self.secret.as_deref() == Some(SecretUsed::Previous.as_str())
+    }
 }
 
 /// Why GitHub did not do what it was asked.
@@ -159,19 +176,38 @@ impl GitHub {
         self.get(&format!("repos/{repository}"))
     }
 
+    /// Lists the repositories of an owner that the token is shown: an organization's, or else those of a user that its
+    /// owner may do something with.
+    pub fn repositories_of(&self, owner: &str) -> Result<Vec<RepositoryName>, Failure> {
+        let of_organization = self.all(&format!("orgs/{owner}/repos"));
+        let repositories: Vec<ListedRepository> = match of_organization {
+            Err(Failure::NotFound) => self.all("user/repos")?,
+            other => other?,
+        };
+        let names = repositories.into_iter().map(|repository| repository.full_name);
+        let is_theirs = |name: &RepositoryName| {
+            name.as_lower().split('/').next().is_some_and(|of| of.eq_ignore_ascii_case(owner))
+        };
+        Ok(names.filter(is_theirs).collect())
+    }
+
     /// Lists a repository's webhooks.
     pub fn hooks(&self, repository: &RepositoryName) -> Result<Vec<Hook>, Failure> {
-        let mut hooks = Vec::new();
+        self.all(&format!("repos/{repository}/hooks"))
+    }
+
+    /// All pages of a list.
+    fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
         for page in 1.. {
-            let more: Vec<Hook> =
-                self.get(&format!("repos/{repository}/hooks?per_page={PER_PAGE}&page={page}"))?;
+            let more: Vec<T> = self.get(&format!("{path}?per_page={PER_PAGE}&page={page}"))?;
             let last = more.len() < PER_PAGE;
-            hooks.extend(more);
+            all.extend(more);
             if last {
                 break;
             }
         }
-        Ok(hooks)
+        Ok(all)
     }
 
     /// Creates a webhook.
@@ -309,16 +345,6 @@ impl HookSettings<'_> {
                 "secret": self.secret.expose_secret(),
             },
         })
-    }
-
-    /// Whether a webhook is set like this, as far as GitHub tells: it does not tell the secret.
-    pub fn fit(&self, hook: &Hook) -> bool {
-        hook.active
-            && hook.config.url == self.url
-            && hook.config.content_type == "json"
-            && hook.config.secret.is_some()
-            && hook.config.checks_certificate()
-            && self.events.iter().all(|event| hook.gets(event))
     }
 }
 

@@ -1,26 +1,26 @@
-//! `link` and `unlink`: everything that it takes to have a repository's events come to the gate, and to
-//! end that.
+//! `link`: everything that it takes to have a repository's events come to the gate, and to keep it so when the webhook
+//! secret changes.
 
+use std::collections::BTreeSet;
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use buildgate::policy::lookup::{NoPolicy, judge};
 use buildgate::policy::{InvalidPolicy, Policy};
 use buildgate::repository::RepositoryName;
-use buildgate::signature::github::derive;
 use clap::Args;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::correction::advice;
 use crate::github::{Failure, GateAnswer, GitHub, Hook, HookSettings};
-use crate::local::{given_secret, say, say_json, secret};
-use crate::triggers::Triggers;
+use crate::local::{complain, say, say_json};
+use crate::steps::Steps;
+use crate::target::{Everybody, Service, Target, ends_it_all};
 
-/// The events that a linked webhook gets: the first three can start builds, under one policy or another, and `status`
-/// costs nothing.
-const EVENTS: [&str; 4] = ["push", "deployment", "deployment_status", "status"];
+/// The events that start builds, under one policy or another: a linked webhook gets them all.
+const EVENTS: [&str; 3] = ["push", "deployment", "deployment_status"];
 
 /// Among how many of the last deliveries a ping is looked for.
 const LAST_DELIVERIES: usize = 30;
@@ -28,233 +28,264 @@ const LAST_DELIVERIES: usize = 30;
 /// How long GitHub may take to deliver a ping.
 const PING_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Which repository, on which GitHub, at which gate.
-#[derive(Args)]
-pub struct Target {
-    /// The repository's full name, such as octocat/Hello-World.
-    pub repository: RepositoryName,
-
-    /// The gate's URL, without a path.
-    #[arg(long, value_parser = gate_url)]
-    pub url: String,
-
-    #[command(flatten)]
-    pub triggers: Triggers,
-
-    /// A file with a token that may read and write the repository's webhooks, or - for standard input; if not
-    /// given, the environment's GITHUB_TOKEN.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-
-    /// GitHub's REST API; another one for GitHub Enterprise Server.
-    #[arg(long, env = "GITHUB_API_URL", default_value = "https://api.github.com")]
-    api: String,
-
-    /// A file with the gate's WEBHOOK_SECRET, or - for standard input; if not given, the environment's
-    /// WEBHOOK_SECRET, or with --local the one in .dev.vars or .dev.vars.example.
-    #[arg(long, value_name = "FILE")]
-    secret_file: Option<PathBuf>,
-
-    /// Print JSON, for scripts.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Reads a gate's URL, and leaves a slash at its end away: with a path, it would be the Payload URL of some
-/// webhook.
-fn gate_url(text: &str) -> Result<String, String> {
-    let uri: ureq::http::Uri = text.parse().map_err(|_| "it is not a URL".to_owned())?;
-    match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
-        (Some(scheme @ ("http" | "https")), Some(authority), None | Some("/")) => {
-            Ok(format!("{scheme}://{authority}"))
-        }
-        (Some(scheme @ ("http" | "https")), Some(authority), _) => {
-            Err(format!("the gate's URL has no path: {scheme}://{authority}"))
-        }
-        _ => Err("it is not an http or https URL".to_owned()),
-    }
-}
-
-impl Target {
-    /// GitHub, to talk to.
-    pub fn github(&self) -> Result<GitHub, String> {
-        let token = given_secret("GITHUB_TOKEN", self.token_file.as_deref())?.ok_or(
-            "there is no token for GitHub: set GITHUB_TOKEN to one that may read and write the \
-             repository's webhooks",
-        )?;
-        Ok(GitHub::new(&self.api, token))
-    }
-
-    /// The Payload URL of the repository's own route.
-    pub fn payload_url(&self) -> String {
-        format!("{}/{}", self.url, self.repository)
-    }
-
-    /// Whether a webhook points at this gate, by whichever route.
-    pub fn is_ours(&self, hook: &Hook) -> bool {
-        let rest = hook.config.url.strip_prefix(&self.url);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-
-    /// Finds the webhook that points at the gate: by the repository's own route, or else by another.
-    pub fn find_hook(&self, hooks: Vec<Hook>) -> Option<Hook> {
-        let own = self.payload_url();
-        let mut ours: Vec<Hook> = hooks.into_iter().filter(|hook| self.is_ours(hook)).collect();
-        ours.sort_by_key(|hook| !hook.config.url.eq_ignore_ascii_case(&own));
-        ours.into_iter().next()
-    }
-
-    fn webhook_secret(&self) -> Result<SecretString, String> {
-        // The local gate's secret is known to everybody, and never that of a deployed one.
-        let local =
-            || secret("WEBHOOK_SECRET").filter(|_| self.triggers.is_local()).map(Into::into);
-        let given = given_secret("WEBHOOK_SECRET", self.secret_file.as_deref())?;
-        let webhook_secret = given.or_else(local).ok_or(
-            "there is no webhook secret: set WEBHOOK_SECRET in the environment to the gate's",
-        )?;
-        Ok(derive(&webhook_secret, &self.repository))
-    }
-}
-
 /// Link a repository: set its trigger, and have GitHub send its events to the gate.
 ///
-/// Sets the policy in KV with wrangler, creates or mends the webhook, has GitHub ping it, and shows what
-/// the gate answered. It can be run again at any time. Exits with 0 if the gate's answer says that the
-/// webhook can work, 1 if not, and 2 if linking failed.
+/// Sets the policy in KV with wrangler where --trigger gives one, and else keeps the one that is there. Creates or
+/// corrects the webhook and sets its secret, has GitHub ping it, and shows what the gate answered. It can be run again at
+/// any time: after a change of WEBHOOK_SECRET it has to be, for each repository, which --all does. Exits with 0 if the
+/// gate's answers say that the webhooks can work, 1 if not, and 2 if linking failed.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "cargo run -- link [OPTIONS] <REPOSITORY|--all>",
+    after_help = "\
 Examples:
   cargo run -- link octocat/Hello-World --trigger deployment --url https://buildgate.example.workers.dev
   cargo run -- link octocat/Hello-World --trigger commit --url https://… --dry-run
   cargo run -- link octocat/Hello-World --url https://… \\
-    --trigger '{\"trigger\":\"deployment\",\"environments\":[\"production\"]}'")]
+    --trigger '{\"trigger\":\"deployment\",\"environments\":[\"production\"]}'
+  cargo run -- link --all --url https://…
+  cargo run -- link --all --after octocat/Hello-World --url https://…"
+)]
 pub struct Link {
+    /// The repository's full name, such as octocat/Hello-World.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    repository: Option<RepositoryName>,
+
+    /// Every repository that has a policy, and each that has a webhook here and whose owner has one for all. Every
+    /// policy stays as it is.
+    #[arg(long, conflicts_with = "trigger")]
+    all: bool,
+
+    /// With --all: go on after this repository.
+    #[arg(long, value_name = "REPOSITORY", requires = "all")]
+    after: Option<RepositoryName>,
+
     #[command(flatten)]
     target: Target,
 
-    /// The policy to set: commit, deployment, manual or a JSON object.
+    /// The policy to set: commit, deployment, manual or a JSON object. If not given, the one that is there is kept.
     #[arg(long)]
-    trigger: String,
+    trigger: Option<String>,
 
     /// Print every step and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Unlink a repository: take its webhook and its trigger away.
-///
-/// Deletes every webhook of the repository that points at the gate, and then the policy in KV.
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  cargo run -- unlink octocat/Hello-World --url https://buildgate.example.workers.dev
-  cargo run -- unlink octocat/Hello-World --url https://… --dry-run")]
-pub struct Unlink {
-    #[command(flatten)]
-    target: Target,
-
-    /// Print every step and change nothing.
-    #[arg(long)]
-    dry_run: bool,
-}
-
-/// The steps taken, told as they are taken.
-struct Steps {
-    json: bool,
-    taken: Vec<Value>,
-}
-
-impl Steps {
-    /// Says before a step that takes a while what is being done.
-    fn doing(&self, what: &str) {
-        eprintln!("{what} …");
-    }
-
-    fn did(&mut self, step: &str, result: &str, what: &str) {
-        if !self.json {
-            say(format_args!("{step:<9} {result}: {what}"));
-        }
-        self.taken.push(json!({ "step": step, "result": result, "detail": what }));
-    }
-
-    fn end(self, repository: &RepositoryName, answer: Option<&GateAnswer>) {
-        if self.json {
-            let (steps, gate) = (self.taken, answer);
-            say_json(&json!({ "repository": repository, "steps": steps, "gate": gate }), false);
-        }
-    }
+/// What came of linking one.
+enum Linked {
+    /// The webhook can work.
+    Works(GateAnswer),
+    /// It cannot.
+    DoesNot(Option<GateAnswer>),
+    /// Nothing was changed, as asked; it would have been.
+    Planned,
+    /// No webhook of it points here, and none is wanted.
+    NotHooked,
 }
 
 impl Link {
     /// Links.
     pub fn run(mut self) -> Result<ExitCode, Box<dyn Error>> {
-        Policy::parse(&self.trigger)
-            .map_err(|InvalidPolicy(problem)| format!("--trigger cannot be used: {problem}"))?;
+        if let Some(trigger) = &self.trigger {
+            Policy::parse(trigger).map_err(|InvalidPolicy(problem)| {
+                format!("--trigger cannot be used: {problem}; {}", advice(trigger))
+            })?;
+        }
         let github = self.target.github()?;
-        let mut steps = Steps { json: self.target.json, taken: Vec::new() };
+        let repository = self.repository.take();
+        let service = self.target.find_gate()?;
+        match repository {
+            Some(repository) => self.link(&service, &github, &repository),
+            None => self.link_all(&service, &github),
+        }
+    }
 
-        steps.doing("looking the repository up");
-        let repository = github.repository(&self.target.repository)?;
-        if repository.permissions.is_some_and(|permissions| !permissions.admin) {
+    /// Links one.
+    fn link(
+        &self,
+        service: &Service,
+        github: &GitHub,
+        repository: &RepositoryName,
+    ) -> Result<ExitCode, Box<dyn Error>> {
+        let mut steps = Steps::telling(self.target.json);
+        let policy_of = |repository: &RepositoryName| {
+            eprintln!("looking the trigger up with wrangler …");
+            self.target.triggers.find(repository)
+        };
+        let linked = self.link_one(service, github, repository, policy_of, false, &mut steps)?;
+        let answer = match &linked {
+            Linked::Works(answer) => Some(answer),
+            Linked::DoesNot(answer) => answer.as_ref(),
+            Linked::Planned | Linked::NotHooked => None,
+        };
+        steps.end(repository, answer);
+        Ok(exit_code(!matches!(linked, Linked::DoesNot(_))))
+    }
+
+    /// Links everybody.
+    fn link_all(&self, service: &Service, github: &GitHub) -> Result<ExitCode, Box<dyn Error>> {
+        service.webhook_secret()?;
+        let everybody = Everybody::look_up(service, github, self.after.as_ref())?;
+        let count = everybody.repositories.len();
+        let (mut done, mut failed, mut left_out) = (0, Vec::new(), 0);
+        let mut told = Vec::new();
+        let mut last = self.after.clone();
+        let mut ended = None;
+        for (number, repository) in everybody.repositories.iter().enumerate() {
+            let mut steps = Steps::silent();
+            let only_if_hooked = !everybody.has_its_own(repository);
+            let policy_of = |repository: &RepositoryName| Ok(everybody.policy_of(repository));
+            let linked =
+                self.link_one(service, github, repository, policy_of, only_if_hooked, &mut steps);
+            let what = match linked {
+                Ok(Linked::Works(_)) => {
+                    done += 1;
+                    "linked".to_owned()
+                }
+                Ok(Linked::Planned) => {
+                    done += 1;
+                    "would be linked".to_owned()
+                }
+                Ok(Linked::NotHooked) => {
+                    left_out += 1;
+                    "left out: no webhook of its own points here".to_owned()
+                }
+                Ok(Linked::DoesNot(answer)) => {
+                    failed.push(repository.clone());
+                    match answer {
+                        Some(answer) => format!("FAILED: {}: {}", answer.code, answer.message),
+                        None => "FAILED: GitHub got no answer of the gate".to_owned(),
+                    }
+                }
+                Err(error) if ends_it_all(&*error) => {
+                    ended = Some(error);
+                    break;
+                }
+                Err(error) => {
+                    failed.push(repository.clone());
+                    format!("FAILED: {error}")
+                }
+            };
+            last = Some(repository.clone());
+            if !self.target.json {
+                say(format_args!("[{}/{count}] {repository}  {what}", number + 1));
+            }
+            told.push(json!({ "repository": repository, "result": what, "steps": steps.taken() }));
+        }
+        let organizations: Vec<&str> =
+            everybody.policies.keys().filter_map(|key| key.strip_suffix("/*")).collect();
+        if self.target.json {
+            say_json(
+                &json!({
+                    "repositories": told,
+                    "linked": done,
+                    "left_out": left_out,
+                    "failed": failed,
+                    "ended": ended.as_ref().map(ToString::to_string),
+                }),
+                false,
+            );
+        } else {
+            let verb = if self.dry_run { "would be linked" } else { "linked" };
+            say(format_args!("{done} {verb}, {} failed, {left_out} left out.", failed.len()));
+            for repository in &failed {
+                say(format_args!(
+                    "FAILED  {repository}: {}",
+                    service.link_command(repository, None)
+                ));
+            }
+            for owner in organizations {
+                say(format_args!(
+                    "note  {owner}: if it is an organization with a webhook of its own, enter WEBHOOK_SECRET in that \
+                     webhook's settings"
+                ));
+            }
+        }
+        if let Some(error) = ended {
+            complain(error);
+            let after = last.map(|last| format!(" --after {last}")).unwrap_or_default();
+            complain(format_args!(
+                "it ended before all were linked; go on with: cargo run -- link --all{after} {}",
+                service.flags()
+            ));
+            return Ok(ExitCode::from(2));
+        }
+        Ok(exit_code(failed.is_empty()))
+    }
+
+    /// Links one repository, whose policy `policy_of` tells; or, where `only_if_hooked`, leaves it alone if no webhook
+    /// of it points here.
+    fn link_one(
+        &self,
+        service: &Service,
+        github: &GitHub,
+        name: &RepositoryName,
+        policy_of: impl Fn(&RepositoryName) -> Result<Option<(String, String)>, String>,
+        only_if_hooked: bool,
+        steps: &mut Steps,
+    ) -> Result<Linked, Box<dyn Error>> {
+        steps.doing("looking the repository and its webhooks up");
+        if only_if_hooked && service.ours(name, github.hooks(name)?).is_empty() {
+            return Ok(Linked::NotHooked);
+        }
+        let found = github.repository(name)?;
+        if found.permissions.is_some_and(|permissions| !permissions.admin) {
             return Err(Failure::Forbidden.into());
         }
         // From here on as its owner spells it: so it will be looked up.
-        self.target.repository = repository.full_name;
-        let target = &self.target;
-        let hooks = github.hooks(&target.repository)?;
-        let secret = target.webhook_secret()?;
-        let url = target.payload_url();
-        let settings = HookSettings { url: &url, secret: &secret, events: &EVENTS };
+        let repository = &found.full_name;
+        let ours = service.ours(repository, github.hooks(repository)?);
+        let secret = service.secret_of(repository)?;
+        let stored = policy_of(repository)?;
+        let policy = PolicyStep::of(self.trigger.as_deref(), stored, found.id)?;
+        self.take_policy_step(repository, &policy, steps)?;
 
-        let policy = pinned(&self.trigger, repository.id)?;
-        let command = target.triggers.put_command(target.repository.as_lower(), &policy);
+        let url = service.payload_url(repository);
+        let hook = ours.into_iter().next();
+        // What else it gets, somebody may have ticked for a reason.
+        let events: BTreeSet<String> = hook
+            .iter()
+            .flat_map(|hook| hook.events.iter().cloned())
+            .chain(EVENTS.map(str::to_owned))
+            .collect();
+        let events: Vec<String> = match events.contains("*") {
+            true => vec!["*".to_owned()],
+            false => events.into_iter().collect(),
+        };
+        let settings = HookSettings { url: &url, secret: &secret, events: &events };
+        let described =
+            format!("{url} for {}, with the repository's own secret", events.join(", "));
         if self.dry_run {
-            steps.did("trigger", "would be set", &command);
-        } else {
-            steps.doing("setting the trigger with wrangler");
-            target.triggers.put(&target.repository, &policy)?;
-            steps.did("trigger", "set", &command);
-        }
-
-        let events = EVENTS.join(", ");
-        let found = target.find_hook(hooks);
-        let described = format!("{url} for {events}");
-        if self.dry_run {
-            match found {
-                None => steps.did("webhook", "would be created", &described),
-                Some(hook) if settings.fit(&hook) => steps.did("webhook", "is there", &described),
-                Some(_) => steps.did("webhook", "would be updated", &described),
-            }
+            let what = if hook.is_some() { "would be set" } else { "would be created" };
+            steps.did("webhook", what, &described);
             steps.did("ping", "would be sent", "GitHub would send a ping, and the gate answer it");
-            steps.end(&target.repository, None);
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Linked::Planned);
         }
-        let hook = match found {
+        let hook: Hook = match hook {
             None => {
-                let hook = github.create_hook(&target.repository, &settings)?;
+                let hook = github.create_hook(repository, &settings)?;
                 steps.did("webhook", "created", &described);
                 hook
             }
-            Some(hook) if settings.fit(&hook) => {
-                steps.did("webhook", "is there", &described);
-                hook
-            }
+            // Always: GitHub never tells what secret a webhook has.
             Some(hook) => {
-                let hook = github.update_hook(&target.repository, hook.id, &settings)?;
-                steps.did("webhook", "updated", &described);
+                let hook = github.update_hook(repository, hook.id, &settings)?;
+                steps.did("webhook", "set", &described);
                 hook
             }
         };
 
         steps.doing("waiting for GitHub's ping and the gate's answer");
-        let mut answer = ping(&github, &target.repository, hook.id)?;
-        // GitHub does not tell a webhook's secret, but the gate's answer tells whether it is right.
-        if answer.as_ref().is_some_and(|answer| answer.code == "bad-signature") {
-            github.update_hook(&target.repository, hook.id, &settings)?;
-            steps.did("webhook", "updated", "its secret was not the one given");
-            answer = ping(&github, &target.repository, hook.id)?;
-        }
+        let answer = ping(github, repository, hook.id)?;
+        let outdated = answer.as_ref().is_some_and(GateAnswer::is_by_the_previous_secret);
         match &answer {
+            Some(_) if outdated => steps.did(
+                "ping",
+                "previous",
+                "the gate knows this secret as WEBHOOK_SECRET_PREVIOUS: the WEBHOOK_SECRET given here is the one \
+                 that is going out of use",
+            ),
             Some(answer) if answer.code == "bad-signature" => steps.did(
                 "ping",
                 &answer.code,
@@ -267,9 +298,92 @@ impl Link {
                 &format!("GitHub got no answer of a gate from {url}; can it be reached from the internet?"),
             ),
         }
-        let works = answer.as_ref().is_some_and(|answer| answer.code == "pong");
-        steps.end(&target.repository, answer.as_ref());
-        Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(match answer {
+            Some(answer) if answer.code == "pong" && !outdated => Linked::Works(answer),
+            answer => Linked::DoesNot(answer),
+        })
+    }
+
+    fn take_policy_step(
+        &self,
+        repository: &RepositoryName,
+        step: &PolicyStep,
+        steps: &mut Steps,
+    ) -> Result<(), Box<dyn Error>> {
+        match step {
+            PolicyStep::Keep { key, policy } => {
+                steps.did("trigger", "kept", &format!("{policy} (under {key})"));
+            }
+            PolicyStep::Set { policy, before } => {
+                let command = self.target.triggers.put_command(repository.as_lower(), policy);
+                let was = match before {
+                    Some((key, before)) => format!(" (it was {before}, under {key})"),
+                    None => " (there was none)".to_owned(),
+                };
+                let result = if self.dry_run {
+                    "would be set"
+                } else {
+                    steps.doing("setting the trigger with wrangler");
+                    self.target.triggers.put(repository, policy)?;
+                    "set"
+                };
+                steps.did("trigger", result, &format!("{command}{was}"));
+                let idle = Policy::parse(policy).map(|policy| policy.without_effect());
+                for field in idle.unwrap_or_default() {
+                    steps.did(
+                        "trigger",
+                        "note",
+                        &format!("`{field}` has no effect under this trigger"),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn exit_code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What is to be done with the policy.
+#[derive(Debug, PartialEq, Eq)]
+enum PolicyStep {
+    /// It stays as it is.
+    Keep { key: String, policy: String },
+    /// It is set; `before` is what counts until then, with its key.
+    Set { policy: String, before: Option<(String, String)> },
+}
+
+impl PolicyStep {
+    /// Takes the policy that was given, the one that is stored, with its key, and GitHub's id of the repository.
+    ///
+    /// Errors where none is given and what is stored cannot be used for this repository.
+    fn of(given: Option<&str>, stored: Option<(String, String)>, id: u64) -> Result<Self, String> {
+        if let Some(given) = given {
+            let before = stored.map(|(key, policy)| (key, policy.trim().to_owned()));
+            return Ok(Self::Set { policy: pinned(given, id)?, before });
+        }
+        let (key, text) = stored.ok_or(
+            "the repository has no policy yet: give one with --trigger commit, --trigger deployment or --trigger \
+             manual",
+        )?;
+        let policy = text.trim().to_owned();
+        match judge(key.clone(), &policy) {
+            Ok(Policy { repository_id: Some(pinned), .. }) if pinned != id => Err(format!(
+                "its policy ({policy}, under {key}) is for the repository whose id is {pinned}, and this one's is \
+                 {id}: the name was registered anew. If this one is to build, give the policy with --trigger"
+            )),
+            Ok(_) => Ok(Self::Keep { key, policy }),
+            Err(NoPolicy::Capitals { .. }) => Err(format!(
+                "its policy lies under {key}, and keys are in lower case: `check` says how to fix that"
+            )),
+            Err(NoPolicy::Invalid { problem, .. }) => Err(format!(
+                "its policy ({policy}, under {key}) cannot be used: {problem}; {}",
+                advice(&policy)
+            )),
+            Err(NoPolicy::NotLinked) => Err("the repository has no policy yet".to_owned()),
+        }
     }
 }
 
@@ -315,56 +429,6 @@ fn ping(
     Ok(None)
 }
 
-impl Unlink {
-    /// Says so where a policy for all of the owner's repositories is in force for this one, too.
-    fn tell_of_the_owners_policy(&self, steps: &mut Steps) -> Result<(), String> {
-        let (target, key) = (&self.target, self.target.repository.as_lower());
-        let stored = target.triggers.find(&target.repository)?;
-        if let Some((all, policy)) = stored.filter(|(stored, _)| stored.ends_with("/*")) {
-            let manual = target.triggers.put_command(key, "manual");
-            let what = format!(
-                "{all} is {}, which counts for {key}, too; to have no webhook build it: {manual}",
-                policy.trim()
-            );
-            steps.did("trigger", "still in force", &what);
-        }
-        Ok(())
-    }
-
-    /// Unlinks.
-    pub fn run(mut self) -> Result<ExitCode, Box<dyn Error>> {
-        let github = self.target.github()?;
-        let mut steps = Steps { json: self.target.json, taken: Vec::new() };
-        steps.doing("looking the repository up");
-        self.target.repository = github.repository(&self.target.repository)?.full_name;
-        let target = &self.target;
-        let hooks = github.hooks(&target.repository)?;
-        let ours: Vec<Hook> = hooks.into_iter().filter(|hook| target.is_ours(hook)).collect();
-        if ours.is_empty() {
-            steps.did("webhook", "is not there", "no webhook points at the gate");
-        }
-        for hook in ours {
-            if self.dry_run {
-                steps.did("webhook", "would be deleted", &hook.config.url);
-            } else {
-                github.delete_hook(&target.repository, hook.id)?;
-                steps.did("webhook", "deleted", &hook.config.url);
-            }
-        }
-        let command = target.triggers.delete_command(target.repository.as_lower());
-        if self.dry_run {
-            steps.did("trigger", "would be deleted", &command);
-        } else {
-            steps.doing("deleting the trigger with wrangler");
-            target.triggers.delete(&target.repository)?;
-            steps.did("trigger", "deleted", &command);
-        }
-        self.tell_of_the_owners_policy(&mut steps)?;
-        steps.end(&target.repository, None);
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,5 +451,36 @@ mod tests {
             assert_eq!(parsed, Ok(Some(7)));
         }
         assert!(pinned(r#"{"repository_id":8,"trigger":"commit"}"#, 7).is_err());
+    }
+
+    #[test]
+    fn without_a_trigger_the_policy_stays_and_what_cannot_stay_is_refused() {
+        let own = "octocat/hello-world";
+        let stored = |key: &str, policy: &str| Some((key.to_owned(), policy.to_owned()));
+        for (key, policy) in [
+            (own, "deployment"),
+            (own, r#"{"trigger":"commit","branches":["main"]}"#),
+            (own, r#"{"trigger":"commit","repository_id":7}"#),
+            ("octocat/*", "manual"),
+        ] {
+            let step = PolicyStep::of(None, stored(key, policy), 7);
+            assert_eq!(step, Ok(PolicyStep::Keep { key: key.into(), policy: policy.into() }));
+        }
+        for (stored, part) in [
+            (None, "give one with --trigger"),
+            (stored(own, r#"{"trigger":"commit","repository_id":8}"#), "whose id is 8"),
+            (stored("octocat/Hello-World", "commit"), "lower case"),
+            (stored(own, "deploy"), "did you mean deployment?"),
+        ] {
+            let error = PolicyStep::of(None, stored, 7).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(
+            PolicyStep::of(Some("commit"), stored("octocat/*", " manual\n"), 7),
+            Ok(PolicyStep::Set {
+                policy: r#"{"trigger":"commit","repository_id":7}"#.into(),
+                before: stored("octocat/*", "manual"),
+            })
+        );
     }
 }

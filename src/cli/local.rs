@@ -33,13 +33,35 @@ const EVENTS: [&str; 16] = [
     "workflow_run",
 ];
 
+/// Where `npm start` serves the gate.
+pub const LOCAL_GATE: &str = "http://127.0.0.1:8787/";
+
+/// A secret of the local gate's.
+pub struct LocalSecret {
+    /// Its value.
+    pub value: SecretString,
+    /// The file that it is in.
+    pub file: &'static str,
+}
+
 /// The value of a secret in `.dev.vars`, or else in `.dev.vars.example`, of this folder and no other: what lies in a
 /// folder above may be another gate's.
-pub fn secret(name: &str) -> Option<String> {
+pub fn secret(name: &str) -> Option<LocalSecret> {
     FILES.iter().find_map(|file| {
         let mut variables = dotenvy::from_path_iter(file).ok()?.filter_map(Result::ok);
-        variables.find(|(found, _)| found == name).map(|(_, value)| value)
+        let (_, value) = variables.find(|(found, _)| found == name)?;
+        Some(LocalSecret { value: value.into(), file })
     })
+}
+
+/// A variable of the environment; a blank one is not set.
+pub fn setting(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// The gate's URL: the one that was given, or else the environment's.
+pub fn given_url(given: Option<&str>) -> Option<String> {
+    given.map(str::to_owned).or_else(|| setting("BUILDGATE_URL"))
 }
 
 /// A secret that was given: the content of a file, of standard input where that is `-`, or else the environment
@@ -53,7 +75,7 @@ pub fn given_secret(name: &str, file: Option<&Path>) -> Result<Option<SecretStri
             Some(text.trim_end_matches(['\r', '\n']).to_owned())
         }
         Some(file) => Some(read(file)?.trim_end_matches(['\r', '\n']).to_owned()),
-        None => env::var(name).ok(),
+        None => setting(name),
     };
     Ok(text.filter(|text| !text.trim().is_empty()).map(Into::into))
 }

@@ -2,16 +2,25 @@
 //! same crate as the worker, so that both agree on every name.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
 
 mod check;
+mod correction;
 mod dead_letters;
 mod deliver;
 mod explain;
+mod gate;
 mod github;
 mod link;
 mod local;
 mod secret;
+mod steps;
+mod target;
 mod triggers;
+mod unlink;
 
 use std::process::ExitCode;
 
@@ -28,7 +37,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Link(Box<link::Link>),
-    Unlink(Box<link::Unlink>),
+    Unlink(Box<unlink::Unlink>),
     Check(Box<check::Check>),
     Deliver(deliver::Deliver),
     DeadLetters(dead_letters::DeadLetters),

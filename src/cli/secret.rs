@@ -55,6 +55,7 @@ impl Secret {
 /// The local gate's secret, with a word of warning: it is not that of a deployed gate.
 fn local_secret() -> Option<SecretString> {
     let local = secret("WEBHOOK_SECRET")?;
-    eprintln!("derived from the WEBHOOK_SECRET of .dev.vars: it is good for the local gate only");
-    Some(local.into())
+    let file = local.file;
+    eprintln!("derived from the WEBHOOK_SECRET of {file}: it is good for the local gate only");
+    Some(local.value)
 }

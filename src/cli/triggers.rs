@@ -1,6 +1,6 @@
 //! The policies in Workers KV, through wrangler.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -9,7 +9,20 @@ use buildgate::policy::command::{self, Kv};
 use buildgate::policy::lookup::{keys, stored};
 use buildgate::repository::RepositoryName;
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
+
+/// How many values wrangler reads in one go.
+const MOST_AT_ONCE: usize = 100;
+
+/// What wrangler says where nobody is logged in: without and with a terminal.
+const NOT_LOGGED_IN: [&str; 2] = ["CLOUDFLARE_API_TOKEN environment variable", "wrangler login"];
+
+/// A key, as wrangler lists it.
+#[derive(Deserialize)]
+struct ListedKey {
+    name: String,
+}
 
 /// Which KV to use.
 #[derive(Args)]
@@ -53,6 +66,23 @@ impl Triggers {
         format!("{}{}", if self.local { " --local" } else { "" }, self.config_flag())
     }
 
+    /// All policies, by their keys.
+    pub fn all(&self) -> Result<BTreeMap<String, String>, String> {
+        let place = self.kv().flag();
+        let list = self.wrangler(&["kv", "key", "list", place, "--binding", "REPO_TRIGGERS"])?;
+        let keys: Vec<ListedKey> = list
+            .find('[')
+            .and_then(|start| serde_json::from_str(list.get(start..)?).ok())
+            .ok_or_else(|| format!("wrangler did not tell the keys: {list}"))?;
+        let keys: Vec<String> = keys.into_iter().map(|key| key.name).collect();
+        let mut all = BTreeMap::new();
+        for keys in keys.chunks(MOST_AT_ONCE) {
+            let values = self.values(keys)?;
+            all.extend(keys.iter().cloned().zip(values).filter_map(|(k, v)| Some((k, v?))));
+        }
+        Ok(all)
+    }
+
     /// Sets a policy.
     pub fn put(&self, repository: &RepositoryName, policy: &str) -> Result<(), String> {
         self.wrangler(&command::put(self.kv(), repository.as_lower(), policy)).map(drop)
@@ -66,9 +96,15 @@ impl Triggers {
     /// Finds the repository's policy: the key that it lies under, and its text.
     pub fn find(&self, repository: &RepositoryName) -> Result<Option<(String, String)>, String> {
         let keys = keys(repository);
+        let values = self.values(&keys)?;
+        Ok(stored(keys, values))
+    }
+
+    /// The values of these keys, in their order.
+    fn values(&self, keys: &[String]) -> Result<Vec<Option<String>>, String> {
         // A name that nobody can foresee, and so nobody else's link.
         let file = tempfile::NamedTempFile::new().and_then(|mut file| {
-            file.write_all(Value::from(keys.clone()).to_string().as_bytes())?;
+            file.write_all(Value::from(keys).to_string().as_bytes())?;
             Ok(file)
         });
         let file = file.map_err(|error| format!("cannot write a temporary file: {error}"))?;
@@ -81,8 +117,7 @@ impl Triggers {
             .and_then(|start| serde_json::from_str(values.get(start..)?).ok())
             .ok_or_else(|| format!("wrangler did not tell the values: {values}"))?;
         let text = |value: Value| value.get("value").unwrap_or(&value).as_str().map(str::to_owned);
-        let values = keys.iter().map(|key| values.remove(key).and_then(text)).collect();
-        Ok(stored(keys, values))
+        Ok(keys.iter().map(|key| values.remove(key).and_then(text)).collect())
     }
 
     fn kv(&self) -> Kv {
@@ -104,8 +139,13 @@ impl Triggers {
         if output.status.success() {
             Ok(text)
         } else {
-            let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            Err(format!("wrangler failed: {}", format!("{text}{error}").trim()))
+            let said = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
+            Err(if NOT_LOGGED_IN.iter().any(|part| said.contains(part)) {
+                "wrangler is not logged in: run `npx wrangler login`, or set CLOUDFLARE_API_TOKEN"
+                    .to_owned()
+            } else {
+                format!("wrangler failed: {}", said.trim())
+            })
         }
     }
 }

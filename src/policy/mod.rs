@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut, quote};
+use crate::json::fields::{Fields, FromJson, Json, Want, Wrong, cut, quote};
 use crate::policy::branch_pattern::BranchPattern;
 
 /// GitHub Pages makes deployments of its own, which nobody wants a container built for.
@@ -77,7 +77,8 @@ pub enum BuildWhen {
 }
 
 impl BuildWhen {
-    const ALL: [Self; 3] = [Self::Created, Self::InProgress, Self::Success];
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Created, Self::InProgress, Self::Success];
 
     /// The word that stands for it in a policy, and is the deployment status's state.
     pub fn as_str(self) -> &'static str {
@@ -111,7 +112,7 @@ impl<'a> FromJson<'a> for Trigger {
 }
 
 /// The fields of a policy's JSON.
-const FIELDS: Wanted = &[
+const FIELDS: [(&str, Want); 5] = [
     ("trigger", Want::Scalar),
     ("environments", Want::List),
     ("branches", Want::List),
@@ -182,7 +183,7 @@ impl Policy {
             });
         }
         let read = || {
-            let mut fields = Fields::read(value.as_bytes(), Want::Only(FIELDS))?;
+            let mut fields = Fields::read(value.as_bytes(), Want::Only(&FIELDS))?;
             Ok(Self {
                 trigger: fields.take("trigger")?,
                 environments: fields.take("environments")?,
@@ -192,6 +193,11 @@ impl Policy {
             })
         };
         read().map_err(|problem: String| InvalidPolicy(cut(&problem, LONGEST_PROBLEM)))
+    }
+
+    /// The names of the fields that a policy can have.
+    pub fn field_names() -> [&'static str; FIELDS.len()] {
+        FIELDS.map(|(name, _)| name)
     }
 
     /// The fields that are given and change nothing under its trigger.

@@ -1,0 +1,87 @@
+//! The gate, as its operator talks to it: by the routes under `/-/`.
+
+use std::time::Duration;
+
+use buildgate::ledger::dead_letters::{DeadLetterPage, DeadLetterSummary};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::local::unanswered;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The gate, as its operator talks to it.
+pub struct Gate {
+    /// Its URL, without a slash at its end.
+    pub url: String,
+    /// Its `OPERATOR_TOKEN`.
+    pub token: SecretString,
+}
+
+/// Why something could not be done.
+#[derive(Debug)]
+pub enum Failure {
+    /// The gate refused, and says why.
+    Refused(String),
+    /// The gate could not be asked, or answered what it never answers.
+    Unanswered(String),
+}
+
+impl Gate {
+    /// Lists the dead letters, the oldest first.
+    pub fn list(&self) -> Result<Vec<DeadLetterSummary>, Failure> {
+        let mut letters = Vec::new();
+        let mut after = Some(0);
+        while let Some(id) = after {
+            let page: DeadLetterPage = self.ask("GET", &format!("dead-letters?after={id}"))?;
+            letters.extend(page.dead_letters);
+            after = page.next;
+        }
+        Ok(letters)
+    }
+
+    /// Asks a route, and gives what it answers.
+    pub fn ask<T: DeserializeOwned>(&self, method: &str, route: &str) -> Result<T, Failure> {
+        let url = format!("{}/-/{route}", self.url);
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .build()
+            .into();
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(&url)
+            .header("Authorization", format!("Bearer {}", self.token.expose_secret()))
+            .body(())
+            .map_err(|error| Failure::Unanswered(format!("cannot ask {url}: {error}")))?;
+        let mut answer = agent
+            .run(request)
+            .map_err(|error| Failure::Unanswered(unanswered(&self.url, &error)))?;
+        let status = answer.status();
+        let body = answer
+            .body_mut()
+            .read_to_string()
+            .map_err(|error| Failure::Unanswered(unanswered(&self.url, &error)))?;
+        let strange = || Failure::Unanswered(format!("{url} answered {status}: is it a gate?"));
+        if status.is_success() {
+            return serde_json::from_str(&body).map_err(|_| strange());
+        }
+        let refusal: Value = serde_json::from_str(&body).map_err(|_| strange())?;
+        let code = refusal.get("code").and_then(Value::as_str);
+        let message = refusal.get("message").and_then(Value::as_str);
+        match (code, message) {
+            // The gate itself answers like that where it has no operator's routes.
+            (Some("not-found"), _) => Err(Failure::Refused(
+                "the gate has no operator routes: set its OPERATOR_TOKEN, to one of your own, \
+                 with npx wrangler secret put OPERATOR_TOKEN"
+                    .to_owned(),
+            )),
+            (Some("unauthorized"), _) => Err(Failure::Refused(
+                "wrong token: set OPERATOR_TOKEN in the environment to the gate's".to_owned(),
+            )),
+            (_, Some(message)) => Err(Failure::Refused(message.to_owned())),
+            _ => Err(strange()),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `unlink`: ends what `link` began.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use buildgate::repository::RepositoryName;
+use clap::Args;
+
+use crate::steps::Steps;
+use crate::target::Target;
+
+/// Unlink a repository: take its webhook and its trigger away.
+///
+/// Deletes every webhook of the repository that points at the gate, and then the policy in KV.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo run -- unlink octocat/Hello-World --url https://buildgate.example.workers.dev
+  cargo run -- unlink octocat/Hello-World --url https://… --dry-run")]
+pub struct Unlink {
+    /// The repository's full name, such as octocat/Hello-World.
+    repository: RepositoryName,
+
+    #[command(flatten)]
+    target: Target,
+
+    /// Print every step and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Unlink {
+    /// Says so where a policy for all of the owner's repositories is in force for this one, too.
+    fn tell_of_the_owners_policy(
+        &self,
+        repository: &RepositoryName,
+        steps: &mut Steps,
+    ) -> Result<(), String> {
+        let key = repository.as_lower();
+        let stored = self.target.triggers.find(repository)?;
+        if let Some((all, policy)) = stored.filter(|(stored, _)| stored.ends_with("/*")) {
+            let manual = self.target.triggers.put_command(key, "manual");
+            let what = format!(
+                "{all} is {}, which counts for {key}, too; to have no webhook build it: {manual}",
+                policy.trim()
+            );
+            steps.did("trigger", "still in force", &what);
+        }
+        Ok(())
+    }
+
+    /// Unlinks.
+    pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let github = self.target.github()?;
+        let service = self.target.find_gate()?;
+        let mut steps = Steps::telling(self.target.json);
+        steps.doing("looking the repository up");
+        let repository = github.repository(&self.repository)?.full_name;
+        let ours = service.ours(&repository, github.hooks(&repository)?);
+        if ours.is_empty() {
+            steps.did("webhook", "is not there", "no webhook points at the gate");
+        }
+        for hook in ours {
+            if self.dry_run {
+                steps.did("webhook", "would be deleted", &hook.config.url);
+            } else {
+                github.delete_hook(&repository, hook.id)?;
+                steps.did("webhook", "deleted", &hook.config.url);
+            }
+        }
+        let command = self.target.triggers.delete_command(repository.as_lower());
+        if self.dry_run {
+            steps.did("trigger", "would be deleted", &command);
+        } else {
+            steps.doing("deleting the trigger with wrangler");
+            self.target.triggers.delete(&repository)?;
+            steps.did("trigger", "deleted", &command);
+        }
+        self.tell_of_the_owners_policy(&repository, &mut steps)?;
+        steps.end(&repository, None);
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,5 +1,5 @@
-//! A stand-in for GitHub's REST API, to try `link`, `unlink` and `check` without GitHub: it has one
-//! repository, octocat/Hello-World, keeps its webhooks in memory and really delivers their pings. It is the
+//! A stand-in for GitHub's REST API, to try `link`, `unlink` and `check` without GitHub: it has a few
+//! repositories, keeps their webhooks in memory and really delivers their pings. It is the
 //! one of the end-to-end tests.
 
 #[path = "../tests/support/fixtures.rs"]
@@ -9,9 +9,18 @@ mod fixtures;
 #[allow(dead_code)]
 mod github;
 
+const ADDRESS: &str = "127.0.0.1:8789";
+
 fn main() {
-    let github = github::GitHub::start("127.0.0.1:8789");
-    println!("GitHub's stand-in has octocat/Hello-World. In the shell that is to use it:");
+    if std::net::TcpStream::connect(ADDRESS).is_ok() {
+        eprintln!(
+            "error: something else listens on {ADDRESS}, maybe another stand-in: stop it first"
+        );
+        std::process::exit(1);
+    }
+    let github = github::GitHub::start(ADDRESS);
+    let names = github::REPOSITORIES.map(|(name, _)| name).join(", ");
+    println!("GitHub's stand-in has {names}. In the shell that is to use it:");
     println!("export GITHUB_API_URL={} GITHUB_TOKEN={}", github.api, github::TOKEN);
     loop {
         std::thread::park();

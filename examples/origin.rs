@@ -112,9 +112,10 @@ async fn receive(
     (StatusCode::ACCEPTED, String::new())
 }
 
-/// A text from outside, without the characters that would command a terminal.
+/// A text from outside, without the characters that would command a terminal or hide what stands there.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let hides = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}');
+    text.chars().map(|c| if c.is_control() || hides(c) { '\u{fffd}' } else { c }).collect()
 }
 
 impl Origin {

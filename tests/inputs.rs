@@ -13,7 +13,7 @@ use buildgate::delivery::event::Event;
 use buildgate::json::cursor::Cursor;
 use buildgate::json::fields::{Fields, Want};
 use buildgate::memory::Remembered;
-use buildgate::message::build_request::QueuedRequest;
+use buildgate::message::build_request::{LARGEST_MESSAGE, QueuedRequest};
 use buildgate::policy::lookup::memory;
 use buildgate::policy::{InvalidPolicy, Policy, Trigger};
 use buildgate::repository::RepositoryName;
@@ -415,6 +415,27 @@ fn a_deployments_payload_is_kept_to_the_letter() {
         Event::parse("deployment", &broken),
         Err(Rejection::MalformedPayload { problem }) if problem.contains("`deployment.payload`")
     ));
+}
+
+#[test]
+fn what_would_take_too_much_memory_is_not_kept() {
+    let mut ping = fixture("ping");
+    let events = |count: usize| Value::from(vec![json!("push"); count]);
+    ping["hook"]["events"] = events(1_000);
+    assert!(Event::parse("ping", ping.to_string().as_bytes()).is_ok());
+    ping["hook"]["events"] = events(1_001);
+    assert!(matches!(
+        Event::parse("ping", ping.to_string().as_bytes()),
+        Err(Rejection::MalformedPayload { problem }) if problem == "`hook.events`: more than 1000 elements"
+    ));
+
+    for (bytes, is_kept) in [(LARGEST_MESSAGE - 2, true), (LARGEST_MESSAGE - 1, false)] {
+        let mut deployment = fixture("deployment.created");
+        deployment["deployment"]["payload"] = "x".repeat(bytes).into();
+        let event = Event::parse("deployment", deployment.to_string().as_bytes()).unwrap();
+        let Event::Deployment(event) = event else { panic!("a deployment") };
+        assert_eq!(event.deployment.payload.is_some(), is_kept, "{bytes}");
+    }
 }
 
 /// What is wanted in the tests of reading JSON.

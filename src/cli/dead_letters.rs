@@ -156,7 +156,8 @@ fn show(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
         ("stored", letter.summary.stored_at),
         ("redriven", or_dash(letter.summary.redriven_at)),
     ] {
-        say(format_args!("{name:<13}  {value}"));
+        // What the origin answered may have lines of its own, and none of them is to look like one of these.
+        say(format_args!("{name:<13}  {}", value.replace('\n', "\n               ")));
     }
     say(format_args!("\n{message}"));
     Ok(())

@@ -125,14 +125,15 @@ fn printable(text: &str) -> String {
 fn commands(character: char) -> bool {
     let invisible = matches!(
         character,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
     );
     invisible || character.is_control() && !matches!(character, '\n' | '\t')
 }
 
-/// Such a character as JSON escapes it: none of them is beyond the first 65,536.
+/// Such a character as JSON escapes it: one beyond the first 65,536 as two.
 fn json_escape(character: char) -> String {
-    format!("\\u{:04x}", u32::from(character))
+    character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
 /// Reads a file with a saved payload.
@@ -167,6 +168,8 @@ mod tests {
             r"\u{1b}[2J\u{d}\u{9b}\u{7f}\u{202e}"
         );
         assert_eq!(json_escape('\u{9b}'), r"\u009b");
+        assert_eq!(json_escape('\u{e0041}'), r"\udb40\udc41");
+        assert_eq!(printable("a\u{ad}\u{61c}\u{e0041}"), r"a\u{ad}\u{61c}\u{e0041}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use buildgate::policy::command::{self, Kv};
+use buildgate::policy::command::{self, Kv, quoted};
 use buildgate::policy::lookup::{keys, stored};
 use buildgate::repository::RepositoryName;
 use clap::Args;
@@ -52,7 +52,8 @@ impl Triggers {
     }
 
     fn config_flag(&self) -> String {
-        let config = self.config.as_ref().map(|file| format!(" --config {}", file.display()));
+        let shown = |file: &PathBuf| format!(" --config {}", quoted(&file.to_string_lossy()));
+        let config = self.config.as_ref().map(shown);
         config.unwrap_or_default()
     }
 

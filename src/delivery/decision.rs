@@ -193,8 +193,8 @@ impl Build<'_> {
                     environment: deployment.environment.clone(),
                     description: deployment.description.clone(),
                     creator: deployment.creator.clone(),
-                    payload: Some(deployment.payload.clone()),
-                    payload_omitted: false,
+                    payload: deployment.payload.clone(),
+                    payload_omitted: deployment.payload.is_none(),
                 }),
             },
         }

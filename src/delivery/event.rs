@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::delivery::rejection::Rejection;
 use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong};
+use crate::message::build_request::LARGEST_MESSAGE;
 use crate::repository::{Repository, RepositoryName, Sha};
 use crate::time::Moment;
 
@@ -107,7 +108,9 @@ pub struct DeploymentDetails {
     /// A sentence for people.
     pub description: Option<String>,
     /// Whatever JSON the deployment's maker wants passed on, to the letter; `null` where there is none.
-    pub payload: Box<RawValue>,
+    ///
+    /// None where it is larger than any message of a queue.
+    pub payload: Option<Box<RawValue>>,
     /// The login of whoever made the deployment.
     pub creator: Option<String>,
     /// When it was made.
@@ -319,10 +322,9 @@ impl DeploymentDetails {
             task: text(&mut fields, "task")?,
             environment: fields.take("environment").map(|Name(environment)| environment)?,
             description: fields.take("description")?,
-            payload: fields
-                .take::<Option<&RawValue>>("payload")?
-                .unwrap_or(RawValue::NULL)
-                .to_owned(),
+            payload: Some(fields.take::<Option<&RawValue>>("payload")?.unwrap_or(RawValue::NULL))
+                .filter(|payload| payload.get().len() <= LARGEST_MESSAGE)
+                .map(ToOwned::to_owned),
             creator: fields
                 .optional_object("creator")?
                 .map(|mut creator| creator.take("login").map(|Name(login)| login))
@@ -394,6 +396,15 @@ impl Event {
             Self::Push(push) => Some(&push.repository),
             Self::Deployment(deployment) => Some(&deployment.repository),
             Self::Ping(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// Puts the URL that the repository is cloned from in place of the one that its payload spells.
+    pub fn clone_from(&mut self, clone_url: String) {
+        match self {
+            Self::Push(push) => push.repository.clone_url = clone_url,
+            Self::Deployment(deployment) => deployment.repository.clone_url = clone_url,
+            Self::Ping(_) | Self::Other(_) => {}
         }
     }
 

@@ -42,7 +42,7 @@ pub async fn judge(
     known: &mut Known,
     policy_of: impl AsyncFnOnce(&RepositoryName) -> Result<Rc<Policy>, Rejection>,
 ) -> Result<Judged, Rejection> {
-    let event = Event::parse(known.event.as_deref().unwrap_or_default(), payload)?;
+    let mut event = Event::parse(known.event.as_deref().unwrap_or_default(), payload)?;
     known.learn_repository(&event);
     admit(entrance, event.repository())?;
     if let Some(repository) = event.to_build() {
@@ -51,6 +51,7 @@ pub async fn judge(
             let github = github.clone();
             return Err(Rejection::OtherCloneUrl { expected, github });
         }
+        event.clone_from(expected);
     }
 
     let policy = match event.governed_by() {
@@ -96,7 +97,27 @@ fn admit(entrance: &Entrance, repository: Option<&RepositoryName>) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+
+    #[test]
+    fn the_origin_clones_from_where_the_gate_says_however_the_payload_spells_it() {
+        let payload = include_str!("../../fixtures/deployment.created.json");
+        let spelt = "https://github.com/octocat/Hello-World.git";
+        assert!(payload.contains(spelt));
+        for clone_url in [spelt, "HTTPS://GITHUB.COM/OCTOCAT/HELLO-WORLD.GIT"] {
+            let payload = payload.replace(spelt, clone_url);
+            let github = GitHubUrl::parse(None).unwrap();
+            let mut known = Known { event: Some("deployment".into()), ..Known::default() };
+            let policy =
+                async |_: &RepositoryName| Ok(Rc::new(Policy::parse("deployment").unwrap()));
+            let judged =
+                judge(payload.as_bytes(), &Entrance::Shared, &github, 0, &mut known, policy);
+            let message = judged.now_or_never().unwrap().unwrap().build.unwrap().message;
+            assert!(message.contains(&format!("\"clone_url\":\"{spelt}\"")), "{message}");
+        }
+    }
 
     #[test]
     fn a_repositorys_route_admits_that_repository_only() {

@@ -38,8 +38,12 @@ const KV_CACHE: u32 = 30;
 
 /// How much of a delivery is read before anybody knows whose it is: what GitHub sends at most, and twice that of all
 /// deliveries together, for an isolate has 128 MB. GitHub gives up after 10 seconds.
-const BOUNDS: Bounds =
-    Bounds { most: LARGEST_BODY, together: 2 * LARGEST_BODY, milliseconds: 8_000 };
+const BOUNDS: Bounds = Bounds {
+    most: LARGEST_BODY,
+    together: 2 * LARGEST_BODY,
+    reserve: 2 * 1024 * 1024,
+    milliseconds: 8_000,
+};
 
 /// A policy, and the spelling of the name that it was looked up by.
 type LookedUp = (Rc<str>, Rc<Policy>);

@@ -14,6 +14,9 @@ use crate::json::cursor::{Cursor, NotJson};
 /// Longest piece of a wrong value that is quoted, in characters.
 const LONGEST_QUOTE: usize = 100;
 
+/// Most elements of an array that is wanted: 25 MB of short ones would take more memory than there is.
+const LONGEST_LIST: usize = 1_000;
+
 /// The fields that are wanted of an object, by their names.
 pub type Wanted = &'static [(&'static str, Want)];
 
@@ -77,9 +80,10 @@ pub fn cut(text: &str, characters: usize) -> String {
     }
 }
 
-/// A text from outside, as it is quoted in a sentence.
+/// A text from outside, as it is quoted in a sentence: on one line.
 pub fn quote(text: &str) -> String {
-    cut(text, LONGEST_QUOTE)
+    let line = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    cut(text, LONGEST_QUOTE).chars().map(line).collect()
 }
 
 /// What is wrong with a value: where in it, such as `[1]`, and what.
@@ -317,6 +321,12 @@ fn pick_elements<'a>(cursor: &mut Cursor<'a>) -> Result<Json<'a>, Problem> {
     cursor.pass(b'[')?;
     let mut more = !cursor.passed(b']');
     while more {
+        if elements.len() == LONGEST_LIST {
+            return Err(Problem::Unreadable(
+                Vec::new(),
+                format!("more than {LONGEST_LIST} elements"),
+            ));
+        }
         elements.push(pick(cursor, Want::Scalar)?);
         more = cursor.another(b']')?;
     }

@@ -45,6 +45,9 @@ extern "C" {
     fn piece_within(promise: &Promise, milliseconds: u32) -> Promise;
 }
 
+/// The most bytes of a body that is small: most deliveries are, and a few large ones are to keep none of them out.
+pub const SMALL: usize = 64 * 1024;
+
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
@@ -65,6 +68,8 @@ pub struct Bounds {
     pub most: usize,
     /// The most bytes that all bodies which the isolate holds may have together.
     pub together: usize,
+    /// What bodies of at most [`SMALL`] may have above that: larger ones leave it to them.
+    pub reserve: usize,
     /// How long a body is waited for, in milliseconds.
     pub milliseconds: u32,
 }
@@ -100,8 +105,8 @@ pub async fn read_body(
     // In one go, which is quicker where a body is small: a larger one would leave garbage of several times its size. It
     // is the runtime that holds what has come of it, up to what is announced; so that others which announce and do not
     // send leave room for those which send, this takes one half of the room only.
-    let small = announced.filter(|length| *length <= CHUNK);
-    if small.is_some_and(|length| room.take(length, bounds.together / 2)) {
+    let quick = announced.filter(|length| *length <= CHUNK);
+    if quick.is_some_and(|length| room.take(length, bounds.together / 2)) {
         let body = request.array_buffer().map_err(broke_off)?;
         let first = settled(within(&body, bounds.milliseconds)).await.map_err(broke_off)?;
         let bytes = Uint8Array::new(&unless_late(first)?).to_vec();
@@ -113,7 +118,9 @@ pub async fn read_body(
     };
     let end = announced.unwrap_or(bounds.most + 1);
     let mut reader = Reader::of(stream.unchecked_into(), end).map_err(broke_off)?;
-    let read = read_into(&room, &mut reader, announced, bounds.together, until).await;
+    let is_small = announced.is_some_and(|length| length <= SMALL);
+    let together = bounds.together + if is_small { bounds.reserve } else { 0 };
+    let read = read_into(&room, &mut reader, announced, together, until).await;
     // What is left is not wanted.
     reader.cancel();
     read?;

@@ -85,6 +85,18 @@ fn what_is_announced_and_not_sent_leaves_room_for_the_others() {
 }
 
 #[test]
+fn a_few_large_bodies_keep_no_small_one_out() {
+    let gate = start();
+    // What has come counts by whole pieces: 24 MiB of each of the first, and 2 of the third, make 50.
+    let sent = [LARGEST - 300, LARGEST - 300, 2 * 1024 * 1024];
+    let large = sent.map(|sent| begin(&gate, LARGEST, sent));
+    let body = [fixture("push").into_bytes(), vec![b' '; 200_000]].concat();
+    gate.wait_until(|| Delivery::json("push", body.clone()).send(&gate).code().1 == "busy");
+    assert_eq!(push(&gate), (IGNORED.0, IGNORED.1.to_owned()));
+    drop(large);
+}
+
+#[test]
 fn more_than_there_is_room_for_is_busy_until_it_is_let_go_of() {
     let gate = start();
     let good = (IGNORED.0, IGNORED.1.to_owned());

@@ -6,24 +6,26 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::support::fixtures::{PROJECT, fixture};
-use crate::support::gate::{Gate, SECRET, Setup};
+use crate::support::gate::{Gate, OPERATOR_TOKEN, SECRET, Setup};
 use crate::support::github::{GitHub, Mood, TOKEN};
-use crate::support::origin::Origin;
+use crate::support::origin::{Origin, Reply};
 
 const REPOSITORY: &str = "octocat/Hello-World";
 const KEY: &str = "octocat/hello-world";
 
-struct World {
-    github: GitHub,
-    gate: Gate,
+pub struct World {
+    pub github: GitHub,
+    pub gate: Gate,
 }
 
 impl World {
     fn new(origin_url: &str) -> Self {
-        Self {
-            github: GitHub::start("127.0.0.1:0"),
-            gate: Gate::start(&Setup::with_origin(origin_url)),
-        }
+        Self::with(&Setup::with_origin(origin_url))
+    }
+
+    /// With a gate of this setup.
+    pub fn with(setup: &Setup) -> Self {
+        Self { github: GitHub::start("127.0.0.1:0"), gate: Gate::start(setup) }
     }
 
     fn without_origin() -> Self {
@@ -31,14 +33,27 @@ impl World {
     }
 
     /// Runs a command for a repository.
-    fn run(&self, command: &str, repository: &str, more: &[&str]) -> Output {
+    pub fn run(&self, command: &str, repository: &str, more: &[&str]) -> Output {
+        self.run_with_secret(SECRET, command, repository, more)
+    }
+
+    /// Runs a command for a repository, or `--all`, with a webhook secret in the environment.
+    pub fn run_with_secret(
+        &self,
+        secret: &str,
+        command: &str,
+        repository: &str,
+        more: &[&str],
+    ) -> Output {
         Command::new(env!("CARGO_BIN_EXE_buildgate"))
             .current_dir(PROJECT)
             .env("PATH", crate::support::gate::path_with_node())
             .env("GITHUB_TOKEN", TOKEN)
             .env("GITHUB_API_URL", &self.github.api)
-            .env("WEBHOOK_SECRET", SECRET)
-            .args([command, repository, "--local", "--url", self.gate.url.trim_end_matches('/')])
+            .env("WEBHOOK_SECRET", secret)
+            .env("OPERATOR_TOKEN", OPERATOR_TOKEN)
+            .env("BUILDGATE_URL", &self.gate.url)
+            .args([command, repository, "--local"])
             .args(["--config", self.gate.config().to_str().unwrap()])
             .args(more)
             .output()
@@ -58,18 +73,15 @@ impl World {
         (exit, steps(&told))
     }
 
-    /// Runs `check`, and gives its exit status, what is wrong, and how that is to be mended.
+    /// Runs `check`, and gives its exit status, what is wrong, and the command that fixes it, or what to do.
     fn check(&self) -> (i32, Vec<(String, String)>) {
         let (exit, told) = self.json("check", &[]);
         assert_eq!(told["builds"], exit == 0, "{told}");
-        let text = |finding: &Value, field: &str| finding[field].as_str().unwrap().to_owned();
-        let wrong =
-            told["findings"].as_array().unwrap().iter().filter(|finding| finding["good"] == false);
-        (exit, wrong.map(|finding| (text(finding, "check"), text(finding, "mend"))).collect())
+        (exit, wrong(&told))
     }
 
     /// Does what `check` printed, as a person does in a shell.
-    fn mend(&self, command: &str) {
+    fn fix(&self, command: &str) {
         let command = command.replace("cargo run --", env!("CARGO_BIN_EXE_buildgate"));
         let output = Command::new("bash")
             .current_dir(PROJECT)
@@ -77,11 +89,24 @@ impl World {
             .env("GITHUB_TOKEN", TOKEN)
             .env("GITHUB_API_URL", &self.github.api)
             .env("WEBHOOK_SECRET", SECRET)
+            .env("BUILDGATE_URL", "")
             .args(["-c", &command])
             .output()
             .unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
     }
+}
+
+/// What a report of `check` says is wrong, and the command that fixes it, or what to do.
+fn wrong(report: &Value) -> Vec<(String, String)> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let wrong = findings.filter(|finding| finding["result"] == "wrong");
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let pair = |finding: &Value| {
+        let fix = text(&finding["fix"]).or_else(|| text(&finding["advice"]));
+        (text(&finding["check"]).unwrap(), fix.unwrap())
+    };
+    wrong.map(pair).collect()
 }
 
 fn steps(told: &Value) -> Vec<(String, String)> {
@@ -126,17 +151,22 @@ fn link_does_all_that_linking_takes_and_can_be_run_again() {
     assert_eq!(hook["config"]["insecure_ssl"], "0");
     assert_eq!(
         (&hook["active"], &hook["events"]),
-        (&json!(true), &json!(["push", "deployment", "deployment_status", "status"]))
+        (&json!(true), &json!(["deployment", "deployment_status", "push"]))
     );
     assert_eq!(world.github.changes().len(), 2);
 
-    // Again, it finds everything in place.
-    let present = [("trigger", "set"), ("webhook", "is there"), ("ping", "pong")];
-    assert_eq!(world.link("deployment"), (0, did(&present)));
-    assert_eq!(world.github.changes(), ["POST /repos/{owner}/{repo}/hooks/{hook_id}/pings"]);
+    // Again, it sets the webhook anew, for nobody can see what secret one has.
+    let set = [("trigger", "set"), ("webhook", "set"), ("ping", "pong")];
+    assert_eq!(world.link("deployment"), (0, did(&set)));
+    assert_eq!(
+        world.github.changes(),
+        [
+            "PATCH /repos/{owner}/{repo}/hooks/{hook_id}",
+            "POST /repos/{owner}/{repo}/hooks/{hook_id}/pings"
+        ]
+    );
 
-    // What differs is mended: seen by GitHub, or by the gate's answer.
-    let updated = [("trigger", "set"), ("webhook", "updated"), ("ping", "pong")];
+    // Whatever is not as it should be, it puts right.
     for (pointer, value) in [
         ("/active", json!(false)),
         ("/events", json!(["push"])),
@@ -144,14 +174,26 @@ fn link_does_all_that_linking_takes_and_can_be_run_again() {
         ("/config/insecure_ssl", json!("1")),
         ("/config/content_type", json!("form")),
         ("/config/url", json!(world.gate.url)),
+        ("/config/secret", json!("another")),
     ] {
         world.github.change_hook(0, pointer, value);
-        assert_eq!(world.link("deployment"), (0, did(&updated)), "{pointer}");
+        assert_eq!(world.link("deployment"), (0, did(&set)), "{pointer}");
     }
-    world.github.change_hook(0, "/config/secret", json!("another"));
-    let secret =
-        [("trigger", "set"), ("webhook", "is there"), ("webhook", "updated"), ("ping", "pong")];
-    assert_eq!(world.link("deployment"), (0, did(&secret)));
+    // What else somebody ticked stays so.
+    let events = json!(["deployment", "deployment_status", "push", "status"]);
+    assert_eq!(world.github.hooks()[0]["events"], events);
+
+    // Without a trigger, the policy that is there is kept, whatever it says; with one, the one before is told.
+    let narrow = r#"{"trigger":"deployment","environments":["production"]}"#;
+    world.gate.set(&[(KEY, narrow)]);
+    let (exit, told) = world.json("link", &[]);
+    assert_eq!((exit, &told["steps"][0]["result"]), (0, &json!("kept")), "{told}");
+    assert!(told["steps"][0]["detail"].as_str().unwrap().contains(narrow), "{told}");
+    let delivered = world.github.deliver("deployment", &fixture("deployment.staging"));
+    assert_eq!(delivered["code"], "environment-not-enabled");
+    let (_, told) = world.json("link", &["--trigger", "deployment"]);
+    let detail = told["steps"][0]["detail"].as_str().unwrap();
+    assert!(detail.ends_with(&format!("(it was {narrow}, under {KEY})")), "{detail}");
     assert_eq!(world.github.hooks().len(), 1);
 
     // And a linked repository builds.
@@ -200,14 +242,14 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
         wrong[0].1.clone()
     };
     // From nothing at all: the first command links.
-    world.mend(&wrong("trigger"));
+    world.fix(&wrong("trigger"));
     assert_eq!(world.check(), (0, vec![]));
 
     // What is printed for one thing does not undo what is printed for another.
     world.gate.set(&[(KEY, "manual")]);
     world.github.change_hook(0, "/active", json!(false));
     for (_, mend) in world.check().1 {
-        world.mend(&mend);
+        world.fix(&mend);
     }
     assert_eq!(world.check(), (0, vec![]));
 
@@ -224,41 +266,83 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
     ] {
         assert_eq!(world.link(policy).0, 0);
         world.github.change_hook(0, pointer, value);
-        world.mend(&wrong(what));
+        world.fix(&wrong(what));
         assert_eq!(world.check(), (0, vec![]), "{what}");
     }
     // The policy was kept while the webhook was mended.
     let (_, told) = world.json("check", &[]);
     assert!(told["findings"][0]["detail"].as_str().unwrap().contains(policy), "{told}");
 
-    for (stored, what) in [
-        ("manual", "trigger"),
-        ("Deploy", "trigger"),
-        (r#"{"trigger":"deployment","environments":[]}"#, "trigger"),
-        (r#"{"trigger":"deployment","branches":[]}"#, "trigger"),
-        (r#"{"trigger":"deployment","repository_id":7}"#, "trigger"),
+    // A command that fixes a policy changes what is wrong with it, and nothing else.
+    let stored_now = || {
+        let (_, told) = world.json("check", &[]);
+        told["findings"][0]["detail"].as_str().unwrap().to_owned()
+    };
+    for (stored, fixed) in [
+        ("manual", "deployment (under"),
+        ("Deploy", "deployment (under"),
+        (
+            r#"{"trigger":"manual","environments":["production"]}"#,
+            r#"{"trigger":"deployment","environments":["production"]} (under"#,
+        ),
+        (
+            r#"{"trigger":"deployment","environment":["production"]}"#,
+            r#"{"trigger":"deployment","environments":["production"]} (under"#,
+        ),
+        (
+            r#"{"trigger":"deployment","branches":["refs/heads/main"]}"#,
+            r#"{"trigger":"deployment","branches":["main"]} (under"#,
+        ),
+        (
+            r#"{"trigger":"deployment","branches":["main"],"repository_id":7}"#,
+            r#"{"trigger":"deployment","branches":["main"],"repository_id":1296269} (under"#,
+        ),
     ] {
         world.gate.set(&[(KEY, stored)]);
-        world.mend(&wrong(what));
+        world.fix(&wrong("trigger"));
         assert_eq!(world.check(), (0, vec![]), "{stored}");
+        assert!(stored_now().starts_with(fixed), "{}", stored_now());
+    }
+    // Where it cannot be told what was meant, there is no command.
+    for (stored, part) in [
+        ("nonsense", "allowed is one of the words"),
+        (r#"{"trigger":"deployment","branches":["!main"]}"#, "allowed is one of the words"),
+        (
+            r#"{"trigger":"deployment","environments":[]}"#,
+            "name in `environments` what is to build",
+        ),
+        (r#"{"trigger":"deployment","branches":[]}"#, "name in `branches` what is to build"),
+    ] {
+        world.gate.set(&[(KEY, stored)]);
+        let words = wrong("trigger");
+        assert!(
+            words.contains(part) && !words.contains("npx") && !words.contains("cargo"),
+            "{words}"
+        );
+        let (_, told) = world.json("check", &[]);
+        let finding = &told["findings"][0];
+        assert!(
+            finding["fix"].is_null() && finding["detail"].as_str().unwrap().contains(stored),
+            "{told}"
+        );
     }
 
     // A key with capitals is never used.
-    world.mend(&format!(
+    world.fix(&format!(
         "npx wrangler kv key delete --local --binding REPO_TRIGGERS {KEY} --config {}",
         world.gate.config().display()
     ));
     world.gate.set(&[(REPOSITORY, policy), ("octocat/*", "deployment")]);
     let delivered = world.github.deliver("deployment", &fixture("deployment.created"));
     assert_eq!(delivered["code"], "invalid-policy");
-    world.mend(&wrong("trigger"));
+    world.fix(&wrong("trigger"));
     world.github.deliver("deployment", &fixture("deployment.created"));
     assert_eq!(world.check(), (0, vec![]));
 
     // The wrong secret shows in the last delivery.
     world.github.change_hook(0, "/config/secret", json!("another"));
     world.github.deliver("deployment", &fixture("deployment.created"));
-    world.mend(&wrong("delivery"));
+    world.fix(&wrong("delivery"));
     assert_eq!(world.check(), (0, vec![]));
     let (_, told) = world.json("check", &[]);
     let codes: Vec<&str> = told["deliveries"]
@@ -267,13 +351,13 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
         .iter()
         .map(|d| d["code"].as_str().unwrap())
         .collect();
-    assert_eq!(codes[..3], ["pong", "bad-signature", "bad-signature"]);
+    assert_eq!(codes[..2], ["pong", "bad-signature"]);
 
     // Under commit, it is the pushes that have to come.
     world.gate.set(&[(KEY, "commit")]);
     assert_eq!(world.check(), (0, vec![]));
     world.github.change_hook(0, "/events", json!(["deployment"]));
-    world.mend(&wrong("events"));
+    world.fix(&wrong("events"));
     assert_eq!(world.check(), (0, vec![]));
 
     // What people see.
@@ -283,6 +367,89 @@ fn check_finds_each_thing_that_is_wrong_and_what_it_prints_mends_it() {
         text.contains("ok    trigger") && text.ends_with("octocat/Hello-World builds.\n"),
         "{text}"
     );
+    world.github.assert_as_described();
+}
+
+#[test]
+fn check_tells_what_is_good_to_know_and_what_the_origin_did_not_take() {
+    let origin = Origin::start_with(|_, _| Reply::Status(410));
+    let world = World::new(&origin.url);
+    assert_eq!(world.link("deployment").0, 0);
+    let finding = |told: &Value, what: &str, result: &str| {
+        let findings = told["findings"].as_array().unwrap().iter();
+        let found = findings.filter(|f| f["check"] == what && f["result"] == result);
+        found.map(|f| f["detail"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join("\n")
+    };
+
+    // By which secret the ping was verified.
+    let (_, told) = world.json("check", &[]);
+    assert!(finding(&told, "secret", "ok").ends_with("signed with the current one"), "{told}");
+
+    // What has no effect, and that two webhooks point here.
+    world.gate.set(&[(KEY, r#"{"trigger":"deployment"}"#)]);
+    let idle = r#"{"trigger":"commit","environments":["production"],"build_when":"success"}"#;
+    world.gate.set(&[(KEY, idle)]);
+    world.github.add_hook(&world.gate.url);
+    let (exit, told) = world.json("check", &[]);
+    assert_eq!(exit, 0, "{told}");
+    let notes = finding(&told, "trigger", "note");
+    for field in ["environments", "build_when"] {
+        assert!(
+            notes.contains(&format!("`{field}` has no effect under the trigger commit")),
+            "{notes}"
+        );
+    }
+    assert!(finding(&told, "webhook", "note").starts_with("2 webhooks point here"), "{told}");
+
+    // The origin refuses what is handed over.
+    world.gate.set(&[(KEY, "deployment")]);
+    world.github.deliver("deployment", &fixture("deployment.created"));
+    world.gate.wait_for_dead_letters(1);
+    let (exit, told) = world.json("check", &[]);
+    assert_eq!((exit, wrong(&told)[0].0.as_str()), (1, "gate"), "{told}");
+    let detail = finding(&told, "gate", "wrong");
+    assert!(
+        detail.contains("did not take 1 build requests") && detail.ends_with("origin-refused 410")
+    );
+
+    // Without the operator's token that is not known, and no failure.
+    let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
+        .current_dir(PROJECT)
+        .env("PATH", crate::support::gate::path_with_node())
+        .env("GITHUB_TOKEN", TOKEN)
+        .env("OPERATOR_TOKEN", "not the gate's")
+        .args([
+            "check",
+            REPOSITORY,
+            "--local",
+            "--api",
+            &world.github.api,
+            "--url",
+            &world.gate.url,
+        ])
+        .args(["--config", world.gate.config().to_str().unwrap(), "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        finding(&told, "gate", "note").contains("not asked for dead letters: wrong token"),
+        "{told}"
+    );
+
+    // Once redriven and dropped, nothing is left to tell of.
+    world.gate.dead_letters(&["redrive", "--all"]);
+    world.gate.wait_for_dead_letters(2);
+    assert_eq!(world.gate.dead_letters(&["drop", "--redriven"])["dropped"], json!([{"id": 1}]));
+    assert_eq!(world.gate.wait_for_dead_letters(1)[0]["id"], 2);
+
+    // Where none of the webhooks points here, they are listed.
+    for number in [0, 1] {
+        world.github.change_hook(number, "/config/url", json!("https://elsewhere.example/"));
+    }
+    let (_, told) = world.json("check", &[]);
+    let detail = finding(&told, "webhook", "wrong");
+    assert!(detail.contains("; there are: https://elsewhere.example/ (deployment, "), "{detail}");
     world.github.assert_as_described();
 }
 
@@ -321,13 +488,19 @@ fn what_goes_wrong_is_said_in_plain_words() {
         (
             REPOSITORY,
             &["--trigger", "Deploy"],
-            "--trigger cannot be used: `Deploy` is not a trigger",
+            "--trigger cannot be used: `Deploy` is not a trigger; did you mean deployment?",
         ),
         (
             REPOSITORY,
             &["--trigger", "deployment", "--api", "http://127.0.0.1:9"],
             "GitHub cannot be reached at http://127.0.0.1:9",
         ),
+        (
+            REPOSITORY,
+            &["--trigger", "nonsense"],
+            "allowed is one of the words `commit`, `deployment` and `manual`, or a JSON object",
+        ),
+        (REPOSITORY, &[], "the repository has no policy yet: give one with --trigger commit"),
         ("Hello-World", &link[..], "expected a repository's full name"),
     ] {
         let (exit, text) = told(world.run("link", repository, more));
@@ -345,7 +518,7 @@ fn what_goes_wrong_is_said_in_plain_words() {
 
     let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
         .current_dir(PROJECT)
-        .env_remove("GITHUB_TOKEN")
+        .env("GITHUB_TOKEN", " ")
         .args(["check", REPOSITORY, "--url", "http://127.0.0.1:8787"])
         .output()
         .unwrap();
@@ -354,5 +527,14 @@ fn what_goes_wrong_is_said_in_plain_words() {
         exit == Some(2) && text.contains("there is no token for GitHub: set GITHUB_TOKEN"),
         "{text}"
     );
+    let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
+        .current_dir(PROJECT)
+        .env("GITHUB_TOKEN", TOKEN)
+        .env("BUILDGATE_URL", "")
+        .args(["check", REPOSITORY])
+        .output()
+        .unwrap();
+    let (exit, text) = told(output);
+    assert!(exit == Some(2) && text.contains("--url, or set BUILDGATE_URL"), "{text}");
     world.github.assert_as_described();
 }

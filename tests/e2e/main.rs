@@ -12,6 +12,7 @@ mod events;
 mod handover;
 mod link;
 mod policies;
+mod rotation;
 mod secrets;
 mod soak;
 mod tasks;

@@ -25,6 +25,9 @@ pub const OPERATOR_TOKEN: &str = "the operator's token";
 /// How long a gate may take to start, to answer, and to write a line of its log, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What wrangler says before the URL, once it serves.
+const READY: &str = "Ready on ";
+
 /// What a gate is started with.
 pub struct Setup {
     /// Secrets and variables, as a `.dev.vars` file holds them.
@@ -56,6 +59,12 @@ impl Setup {
     pub fn var(mut self, name: &'static str, value: &str) -> Self {
         self.vars.retain(|(present, _)| *present != name);
         self.vars.push((name, value.to_owned()));
+        self
+    }
+
+    /// Without a variable.
+    pub fn without(mut self, name: &str) -> Self {
+        self.vars.retain(|(present, _)| *present != name);
         self
     }
 
@@ -95,32 +104,41 @@ impl Gate {
             .insert("migrations_dir".into(), project.join("migrations").to_str().unwrap().into());
         (setup.config)(&mut config);
         std::fs::write(directory.path().join("wrangler.toml"), config.to_string()).unwrap();
-        let vars: String =
-            setup.vars.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
-        std::fs::write(directory.path().join(".dev.vars"), vars).unwrap();
+        write_vars(directory.path(), &setup.vars);
 
         if setup.ledger {
             apply_migrations(directory.path());
         }
 
-        let mut process = wrangler(directory.path())
-            .args(["dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"])
-            .arg("--show-interactive-dev-session=false")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .unwrap();
         let output = Arc::new(Mutex::new(Vec::new()));
-        collect(process.stdout.take().unwrap(), &output);
-        collect(process.stderr.take().unwrap(), &output);
-
+        let process = serve(directory.path(), "0", &output);
         let mut gate = Self { url: String::new(), directory, process, output };
-        let ready = "Ready on ";
-        let line = gate.wait_for_line(|line| line.contains(ready));
-        gate.url = format!("{}/", line.split(ready).nth(1).unwrap().trim());
+        let line = gate.wait_for_line(|line| line.contains(READY));
+        gate.url = format!("{}/", line.split(READY).nth(1).unwrap().trim());
         gate
+    }
+
+    /// Goes on with other secrets and variables, at the same URL and with the same policies, as a deployed gate does after
+    /// `wrangler secret put`. What is on its queues is lost, which a deployed one's is not.
+    pub fn restart(&mut self, setup: &Setup) {
+        self.stop();
+        self.output.lock().unwrap().retain(|line| !line.contains(READY));
+        write_vars(self.directory.path(), &setup.vars);
+        let port = self.url.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
+        self.process = serve(self.directory.path(), &port, &self.output);
+        self.wait_for_line(|line| line.contains(READY));
+    }
+
+    fn stop(&mut self) {
+        // The whole group: wrangler starts a node and workerd of its own.
+        let group = Pid::from_raw(self.process.id() as i32);
+        let _ = killpg(group, Signal::SIGTERM);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let _ = killpg(group, Signal::SIGKILL);
+        let _ = self.process.wait();
     }
 
     /// Its wrangler.toml.
@@ -244,16 +262,29 @@ impl Gate {
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        // The whole group: wrangler starts a node and workerd of its own.
-        let group = Pid::from_raw(self.process.id() as i32);
-        let _ = killpg(group, Signal::SIGTERM);
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(20));
-        }
-        let _ = killpg(group, Signal::SIGKILL);
-        let _ = self.process.wait();
+        self.stop();
     }
+}
+
+/// Serves the gate of a directory, on a port of its own where that is 0.
+fn serve(directory: &Path, port: &str, output: &Arc<Mutex<Vec<String>>>) -> Child {
+    let mut process = wrangler(directory)
+        .args(["dev", "--ip", "127.0.0.1", "--port", port, "--inspector-port", "0"])
+        .arg("--show-interactive-dev-session=false")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    collect(process.stdout.take().unwrap(), output);
+    collect(process.stderr.take().unwrap(), output);
+    process
+}
+
+fn write_vars(directory: &Path, vars: &[(&'static str, String)]) {
+    let vars: String = vars.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
+    std::fs::write(directory.join(".dev.vars"), vars).unwrap();
 }
 
 /// wrangler, to be run in a gate's directory.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,14 +11,17 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use buildgate::signature::github::sign;
+use buildgate::time::rfc3339;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::fixtures::{PROJECT, fixture};
 
 pub const TOKEN: &str = "github_pat_of_a_test";
-const REPOSITORY: &str = "octocat/Hello-World";
-const TIME: &str = "2026-11-22T20:12:00Z";
+
+/// The repositories that it has, with their ids.
+pub const REPOSITORIES: [(&str, u64); 3] =
+    [("octocat/Hello-World", 1296269), ("octocat/Spoon-Knife", 1300192), ("octo-org/Recipes", 14)];
 
 /// How GitHub behaves.
 #[allow(dead_code)] // `examples/github.rs` is always in the usual mood.
@@ -33,7 +37,10 @@ pub enum Mood {
 #[derive(Default)]
 struct Shared {
     mood: Mood,
-    hooks: Vec<Value>,
+    /// How many requests are still answered before the limit is reached, where there is one.
+    left: Option<usize>,
+    /// Each with the name of its repository.
+    hooks: Vec<(&'static str, Value)>,
     /// Each with the id of its hook.
     deliveries: Vec<(u64, Value)>,
     next_id: u64,
@@ -65,29 +72,42 @@ impl GitHub {
         self.shared.lock().unwrap().mood = mood;
     }
 
+    /// Answers so many requests more, and then says that they were too many; or answers all again.
+    pub fn limit(&self, left: Option<usize>) {
+        self.shared.lock().unwrap().left = left;
+    }
+
+    /// All webhooks, in the order in which they were made.
     pub fn hooks(&self) -> Vec<Value> {
-        self.shared.lock().unwrap().hooks.clone()
+        self.shared.lock().unwrap().hooks.iter().map(|(_, hook)| hook.clone()).collect()
     }
 
     /// Changes a webhook as a person does on GitHub's pages.
     pub fn change_hook(&self, number: usize, pointer: &str, value: Value) {
-        *self.shared.lock().unwrap().hooks[number].pointer_mut(pointer).unwrap() = value;
+        *self.shared.lock().unwrap().hooks[number].1.pointer_mut(pointer).unwrap() = value;
     }
 
     pub fn add_hook(&self, url: &str) {
         let mut shared = self.shared.lock().unwrap();
+        let of = REPOSITORIES[0].0;
         let hook = hook(
             &mut shared,
             &self.api,
+            of,
             &json!({"events": ["push"], "config": {"url": url, "content_type": "form"}}),
         );
-        shared.hooks.push(hook);
+        shared.hooks.push((of, hook));
     }
 
     /// Has the first webhook deliver an event, and gives what it was answered.
     pub fn deliver(&self, event: &str, payload: &str) -> Value {
-        let hook = self.hooks()[0].clone();
-        deliver(&self.shared, &hook, event, payload);
+        self.deliver_by(0, event, payload)
+    }
+
+    /// Has a webhook deliver an event, and gives what it was answered.
+    pub fn deliver_by(&self, number: usize, event: &str, payload: &str) -> Value {
+        let (repository, hook) = self.shared.lock().unwrap().hooks[number].clone();
+        deliver(&self.shared, repository, &hook, event, payload);
         let shared = self.shared.lock().unwrap();
         let (_, delivery) = shared.deliveries.last().unwrap();
         serde_json::from_str(delivery["response"]["payload"].as_str().unwrap()).unwrap()
@@ -119,7 +139,7 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
         && !header("user-agent").is_empty();
     let body: Bytes = axum::body::to_bytes(body, 1_000_000).await.unwrap();
 
-    let (template, id, delivery) = match route(&path) {
+    let (template, of, id, delivery) = match route(&path) {
         Some(route) => route,
         None => return problem(404, "Not Found"),
     };
@@ -139,14 +159,13 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
         if method != "GET" {
             shared.changes.push(format!("{method} {template}"));
         }
-        act(&mut shared, &host, &authorization, &method, template, id, delivery, &body)
+        act(&mut shared, &host, &authorization, &method, template, of, id, delivery, &body)
     };
     if template.ends_with("/pings") && status == 204 || method == "POST" && status == 201 {
         let hooks = shared.lock().unwrap().hooks.clone();
-        let hook = hooks
-            .iter()
-            .find(|hook| Some(hook["id"].as_u64().unwrap()) == id.or(json["id"].as_u64()));
-        let hook = hook.unwrap().clone();
+        let made = id.or(json["id"].as_u64());
+        let (repository, hook) =
+            hooks.into_iter().find(|(_, hook)| hook["id"].as_u64() == made).unwrap();
         let shared = Arc::clone(&shared);
         // As on GitHub, the ping comes a little later.
         thread::spawn(move || {
@@ -154,7 +173,9 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
             ping["hook"]["events"] = hook["events"].clone();
             ping["hook"]["active"] = hook["active"].clone();
             ping["hook_id"] = hook["id"].clone();
-            deliver(&shared, &hook, "ping", &ping.to_string());
+            ping["repository"]["full_name"] = repository.into();
+            ping["repository"]["id"] = id_of(repository).into();
+            deliver(&shared, repository, &hook, "ping", &ping.to_string());
         });
     }
     if status < 400 && !json.is_null() {
@@ -166,22 +187,40 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
     }
     shared.lock().unwrap().violations.extend(violations);
     let mut response = (StatusCode::from_u16(status).unwrap(), json.to_string()).into_response();
-    if shared.lock().unwrap().mood == Mood::RateLimited {
+    if shared.lock().unwrap().is_limited() {
         response.headers_mut().insert("x-ratelimit-remaining", "0".parse().unwrap());
         response.headers_mut().insert("x-ratelimit-reset", "1795378320".parse().unwrap());
     }
     response
 }
 
-/// The path's template in GitHub's description, and the ids in it.
-fn route(path: &str) -> Option<(&'static str, Option<u64>, Option<u64>)> {
+impl Shared {
+    fn is_limited(&self) -> bool {
+        self.mood == Mood::RateLimited || self.left == Some(0)
+    }
+}
+
+/// The id of a repository that it has.
+fn id_of(repository: &str) -> u64 {
+    REPOSITORIES.iter().find(|(name, _)| *name == repository).unwrap().1
+}
+
+/// A route in GitHub's description: the template of its path, the repository or the owner that it is about, and the ids of
+/// a webhook and of a delivery.
+type Route = (&'static str, &'static str, Option<u64>, Option<u64>);
+
+/// Finds the route of a path.
+fn route(path: &str) -> Option<Route> {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let id = |text: &str| text.parse::<u64>().ok();
     match parts.as_slice() {
-        ["repos", owner, name, rest @ ..]
-            if format!("{owner}/{name}").eq_ignore_ascii_case(REPOSITORY) =>
-        {
-            Some(match rest {
+        ["orgs", "octo-org", "repos"] => Some(("/orgs/{org}/repos", "octo-org", None, None)),
+        ["user", "repos"] => Some(("/user/repos", "octocat", None, None)),
+        ["repos", owner, name, rest @ ..] => {
+            let full_name = format!("{owner}/{name}");
+            let known =
+                REPOSITORIES.iter().find(|(known, _)| full_name.eq_ignore_ascii_case(known));
+            let (template, hook, delivery) = match rest {
                 [] => ("/repos/{owner}/{repo}", None, None),
                 ["hooks"] => ("/repos/{owner}/{repo}/hooks", None, None),
                 ["hooks", hook] => ("/repos/{owner}/{repo}/hooks/{hook_id}", id(hook), None),
@@ -197,10 +236,27 @@ fn route(path: &str) -> Option<(&'static str, Option<u64>, Option<u64>)> {
                     id(delivery),
                 ),
                 _ => return None,
-            })
+            };
+            Some((template, known?.0, hook, delivery))
         }
         _ => None,
     }
+}
+
+/// A repository as GitHub shows it.
+fn repository(name: &str, is_admin: bool) -> Value {
+    let mut repository =
+        description()["components"]["examples"]["full-repository-default-response"]["value"]
+            .clone();
+    // What GitHub's own example lacks.
+    repository["language"] = Value::Null;
+    for of_a_fork in ["parent", "source", "template_repository"] {
+        repository.as_object_mut().unwrap().remove(of_a_fork);
+    }
+    repository["full_name"] = name.into();
+    repository["id"] = id_of(name).into();
+    repository["permissions"]["admin"] = is_admin.into();
+    repository
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -210,6 +266,7 @@ fn act(
     authorization: &str,
     method: &str,
     template: &str,
+    of: &'static str,
     id: Option<u64>,
     delivery: Option<u64>,
     body: &Value,
@@ -217,35 +274,36 @@ fn act(
     if authorization != format!("Bearer {TOKEN}") {
         return (401, message("Bad credentials"));
     }
-    if shared.mood == Mood::RateLimited {
+    if shared.is_limited() {
         return (403, message("API rate limit exceeded"));
     }
-    let number = shared.hooks.iter().position(|hook| hook["id"].as_u64() == id);
+    shared.left = shared.left.map(|left| left - 1);
+    let number = shared
+        .hooks
+        .iter()
+        .position(|(repository, hook)| *repository == of && hook["id"].as_u64() == id);
     match (method, template.rsplit('/').next().unwrap()) {
-        ("GET", "{repo}") => {
-            let mut repository =
-                description()["components"]["examples"]["full-repository-default-response"]["value"].clone();
-            // What GitHub's own example lacks.
-            repository["language"] = Value::Null;
-            for of_a_fork in ["parent", "source", "template_repository"] {
-                repository.as_object_mut().unwrap().remove(of_a_fork);
-            }
-            repository["full_name"] = REPOSITORY.into();
-            repository["permissions"]["admin"] = (shared.mood != Mood::NotAdmin).into();
-            (200, repository)
+        ("GET", "{repo}") => (200, repository(of, shared.mood != Mood::NotAdmin)),
+        ("GET", "repos") => {
+            let is_theirs = |name: &&str| name.starts_with(&format!("{of}/"));
+            let names = REPOSITORIES.iter().map(|(name, _)| *name).filter(is_theirs);
+            (200, names.map(|name| repository(name, true)).collect())
         }
         _ if shared.mood == Mood::Forbidden => {
             (403, message("Resource not accessible by personal access token"))
         }
-        ("GET", "hooks") => (200, shared.hooks.iter().map(shown).collect()),
+        ("GET", "hooks") => {
+            let own = shared.hooks.iter().filter(|(repository, _)| *repository == of);
+            (200, own.map(|(_, hook)| shown(hook)).collect())
+        }
         ("POST", "hooks") => {
-            let hook = hook(shared, &format!("http://{host}"), body);
-            shared.hooks.push(hook.clone());
+            let hook = hook(shared, &format!("http://{host}"), of, body);
+            shared.hooks.push((of, hook.clone()));
             (201, shown(&hook))
         }
         (_, _) if number.is_none() => (404, message("Not Found")),
         ("PATCH", "{hook_id}") => {
-            let hook = &mut shared.hooks[number.unwrap()];
+            let (_, hook) = &mut shared.hooks[number.unwrap()];
             for field in ["active", "events", "config"] {
                 if let Some(value) = body.get(field) {
                     hook[field] = value.clone();
@@ -279,15 +337,15 @@ fn act(
 }
 
 /// A new webhook, as it is set by a request's body.
-fn hook(shared: &mut Shared, api: &str, body: &Value) -> Value {
+fn hook(shared: &mut Shared, api: &str, repository: &str, body: &Value) -> Value {
     let id = shared.next_id;
     shared.next_id += 1;
-    let url = format!("{api}/repos/{REPOSITORY}/hooks/{id}");
+    let url = format!("{api}/repos/{repository}/hooks/{id}");
     json!({
         "type": "Repository", "id": id, "name": "web",
         "active": body.get("active").cloned().unwrap_or(true.into()),
         "events": body["events"], "config": body["config"],
-        "updated_at": TIME, "created_at": TIME, "url": url, "test_url": format!("{url}/test"),
+        "updated_at": now(), "created_at": now(), "url": url, "test_url": format!("{url}/test"),
         "ping_url": format!("{url}/pings"), "deliveries_url": format!("{url}/deliveries"),
         "last_response": {"code": null, "status": "unused", "message": null},
     })
@@ -307,7 +365,7 @@ fn shown(hook: &Value) -> Value {
 }
 
 /// Delivers an event to a webhook, and keeps what was answered.
-fn deliver(shared: &Mutex<Shared>, hook: &Value, event: &str, payload: &str) {
+fn deliver(shared: &Mutex<Shared>, repository: &str, hook: &Value, event: &str, payload: &str) {
     let secret = hook["config"]["secret"].as_str().unwrap_or_default().to_owned();
     let guid = uuid::Uuid::new_v4().to_string();
     let agent: ureq::Agent =
@@ -334,13 +392,19 @@ fn deliver(shared: &Mutex<Shared>, hook: &Value, event: &str, payload: &str) {
     let id = 10_000 + shared.next_id;
     shared.next_id += 1;
     let delivery = json!({
-        "id": id, "guid": guid, "delivered_at": TIME, "redelivery": false, "duration": 0.1,
+        "id": id, "guid": guid, "delivered_at": now(), "redelivery": false, "duration": 0.1,
         "status": status, "status_code": code, "event": event, "action": null,
-        "installation_id": null, "repository_id": 1296269, "url": hook["config"]["url"],
+        "installation_id": null, "repository_id": id_of(repository), "url": hook["config"]["url"],
         "request": {"headers": {}, "payload": {}},
         "response": {"headers": {}, "payload": text},
     });
     shared.deliveries.push((hook["id"].as_u64().unwrap(), delivery));
+}
+
+/// The time, as GitHub writes it.
+fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    rfc3339(now.as_millis() as u64)
 }
 
 fn problem(status: u16, text: &str) -> Response {

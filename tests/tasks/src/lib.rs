@@ -32,7 +32,7 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
         wait_for(&what).await?;
         return plain("waited\n");
     }
-    let bounds = Bounds { most: 1_000, together: 10_000, milliseconds: 8_000 };
+    let bounds = Bounds { most: 1_000, together: 10_000, reserve: 0, milliseconds: 8_000 };
     let body = read_body(request, None, bounds, platform::now())
         .await
         .map_err(|error| format!("{error:?}"))?;

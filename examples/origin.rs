@@ -10,6 +10,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -137,7 +138,17 @@ fn secret_of_dev_vars() -> Option<String> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
     let settings = Settings::parse();
     let secret = std::env::var("ORIGIN_SECRET").ok().or_else(secret_of_dev_vars);
     let secret = secret.ok_or("there is no ORIGIN_SECRET")?;
@@ -153,7 +164,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/builds", post(receive))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Arc::new(origin));
-    let listener = tokio::net::TcpListener::bind(settings.listen).await?;
+    let listener = tokio::net::TcpListener::bind(settings.listen).await.map_err(|error| {
+        format!("cannot listen on {} ({error}): does another origin run there? Stop it, or choose another address with --listen", settings.listen)
+    })?;
     println!("waiting for build requests on http://{}/builds", listener.local_addr()?);
     axum::serve(listener, app).await?;
     Ok(())

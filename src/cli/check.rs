@@ -372,7 +372,10 @@ impl One<'_> {
             Err(NoPolicy::NotLinked) => None,
             Err(NoPolicy::Invalid { problem, .. }) => {
                 let fix = match correction(text) {
-                    Some(corrected) => Fix::by(self.set(key, &corrected)),
+                    Some(corrected) => Fix::by_if_so(
+                        format!("allowed is {ALLOWED}. This was probably meant:"),
+                        self.set(key, &corrected),
+                    ),
                     None => Fix::words(format!("correct it yourself; allowed is {ALLOWED}")),
                 };
                 let text = format!("{text} (under {key}) cannot be used: {problem}");

@@ -23,6 +23,7 @@ use crate::local::{event_of, read, say, say_json, setting};
 
 /// Explain what the gate would do with a saved payload, and why, without a gate.
 ///
+/// Where the environment's BUILDGATE_URL says which gate is meant, the message names it, as the gate's own does.
 /// Exits with 0 if the delivery would be accepted, whether it builds or not, 1 if it would be rejected, and
 /// 2 where there is nothing to explain.
 #[derive(Args)]
@@ -68,6 +69,8 @@ impl Explain {
             event: Some(event),
             // A payload that somebody saved was verified when it came.
             secret: Some(SecretUsed::Current),
+            // The answer names the gate, and its page of help, where it is known which gate is meant.
+            gate: setting("BUILDGATE_URL").unwrap_or_default().trim_end_matches('/').to_owned(),
             ..Known::default()
         };
         let policy = Policy::parse(&self.policy).map_err(|InvalidPolicy(problem)| {

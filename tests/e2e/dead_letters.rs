@@ -100,7 +100,7 @@ fn what_is_out_of_retries_is_kept_and_an_operator_gets_it_to_the_origin_after_al
     assert_eq!(gate.wait_for_dead_letters(3).len(), 3);
 
     // Dropped, it is gone.
-    assert_eq!(gate.dead_letters(&["drop", &first])["id"].to_string(), first);
+    assert_eq!(gate.dead_letters(&["drop", &first])["dropped"][0]["id"].to_string(), first);
     assert_eq!(gate.wait_for_dead_letters(2).len(), 2);
 }
 

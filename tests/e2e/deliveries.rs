@@ -59,9 +59,10 @@ const TABLE: [(&str, [(u16, &str); 3]); 27] = {
 };
 
 /// What `explain` says of a fixture.
-fn explain(name: &str, policy: &str, delivery: &str) -> Value {
+fn explain(gate: &Gate, name: &str, policy: &str, delivery: &str) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
         .current_dir(PROJECT)
+        .env("BUILDGATE_URL", &gate.url)
         .args(["explain", &format!("fixtures/{name}.json"), "--policy", policy])
         .args(["--delivery", delivery, "--json"])
         .output()
@@ -104,7 +105,7 @@ fn each_fixture_under_each_trigger_in_both_content_types() {
             {
                 let answer = deliver(&gate, name, &delivery, trigger, expected[column]);
                 check_log(&gate, &delivery, &answer, expected[column].0);
-                let explained = check_explain(name, trigger, &delivery, &answer);
+                let explained = check_explain(&gate, name, trigger, &delivery, &answer);
                 if answer["outcome"] == "queued" {
                     let build = answer["build"].clone();
                     queued.insert(delivery.guid(), Queued { name, build, explained });
@@ -166,8 +167,14 @@ fn check_log(gate: &Gate, delivery: &Delivery, answer: &Value, status: u16) {
 }
 
 /// Checks that `explain` says of a fixture what the gate answered, offline; gives the build request that it shows.
-fn check_explain(name: &str, trigger: &str, delivery: &Delivery, answer: &Value) -> Value {
-    let explained = explain(name, trigger, &delivery.guid());
+fn check_explain(
+    gate: &Gate,
+    name: &str,
+    trigger: &str,
+    delivery: &Delivery,
+    answer: &Value,
+) -> Value {
+    let explained = explain(gate, name, trigger, &delivery.guid());
     for (field, value) in answer.as_object().unwrap() {
         assert_eq!(&explained[field], value, "{field} of {name} under {trigger}");
     }
@@ -368,12 +375,10 @@ fn refusals_come_in_their_order_and_queue_nothing() {
     // The policy.
     let stranger = fixture("deployment.created").replace("octocat/Hello-World", "Octocat/Other");
     let message = refused(Delivery::json("deployment", stranger), 404, "repository-not-linked");
-    assert!(
-        message.contains(
-            "`npx wrangler kv key put --local --binding REPO_TRIGGERS octocat/other deployment`"
-        ),
-        "{message}"
-    );
+    let url = gate.url.trim_end_matches('/');
+    let link =
+        format!("`cargo run -- link Octocat/Other --trigger deployment --url {url} --local`");
+    assert!(message.contains(&link), "{message}");
     let ping = fixture("ping").replace("octocat/Hello-World", "Octocat/Other");
     let digits = Delivery::json("projects_v2_item", r#"{"action":"edited"}"#).send(&gate);
     assert_eq!(digits.code(), (200, "event-not-used".to_owned()));

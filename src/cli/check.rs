@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::correction::correction;
 use crate::gate;
 use crate::github::{Delivery, Failure, GateAnswer, GitHub, Hook};
+use crate::link::ping;
 use crate::local::{complain, say, say_json};
 use crate::target::{Everybody, Service, Target, ends_it_all};
 
@@ -24,7 +25,7 @@ const LAST_DELIVERIES: usize = 5;
 ///
 /// Looks at the trigger in KV, at the webhook and at its last deliveries as GitHub saw them, and, where the operator's
 /// token is at hand (OPERATOR_TOKEN), at the gate's dead letters; and says for each thing that is wrong how to fix it.
-/// Changes nothing. Exits with 0 only if a build would start, 1 if none would, and 2 where it could not be checked.
+/// Changes nothing: --ping only has GitHub deliver a ping. Exits with 0 only if a build would start, 1 if none would, and 2 where it could not be checked.
 #[derive(Args)]
 #[command(
     override_usage = "cargo run -- check [OPTIONS] <REPOSITORY|--all>",
@@ -32,7 +33,7 @@ const LAST_DELIVERIES: usize = 5;
 Examples:
   cargo run -- check octocat/Hello-World --url https://buildgate.example.workers.dev
   cargo run -- check octocat/Hello-World --url http://127.0.0.1:8787 --local --json
-  cargo run -- check --all --url https://…"
+  cargo run -- check --all --ping --url https://…"
 )]
 pub struct Check {
     /// The repository's full name, such as octocat/Hello-World.
@@ -46,6 +47,10 @@ pub struct Check {
     /// With --all: go on after this repository.
     #[arg(long, value_name = "REPOSITORY", requires = "all")]
     after: Option<RepositoryName>,
+
+    /// Have GitHub ping each webhook first, so that the answer tells by which secret it is verified now.
+    #[arg(long)]
+    ping: bool,
 
     #[command(flatten)]
     target: Target,
@@ -151,7 +156,7 @@ impl Check {
         let github = self.target.github()?;
         let repository = self.repository.take();
         let service = self.target.find_gate()?;
-        let checking = Checking { letters: letters(&service)?, service, github };
+        let checking = Checking { letters: letters(&service)?, service, github, ping: self.ping };
         match repository {
             Some(repository) => checking.check(&repository),
             None => checking.check_all(self.after.as_ref()),
@@ -180,6 +185,8 @@ struct Checking<'a> {
     service: Service<'a>,
     github: GitHub,
     letters: Letters,
+    /// Whether webhooks are pinged first.
+    ping: bool,
 }
 
 impl Checking<'_> {
@@ -216,7 +223,12 @@ impl Checking<'_> {
             };
             let place = format!("[{}/{count}] {repository}", number + 1);
             match looked_at {
-                Ok(None) => left_out += 1,
+                Ok(None) => {
+                    left_out += 1;
+                    if !as_json {
+                        say(format_args!("{place}  left out: no webhook of its own points here"));
+                    }
+                }
                 Ok(Some(report)) if report.findings.are_good() => {
                     good += 1;
                     if as_json {
@@ -327,6 +339,15 @@ impl Checking<'_> {
                     );
                 }
                 one.check_hook(hook, policy.as_ref(), &mut findings);
+                if self.ping {
+                    eprintln!("waiting for GitHub's ping of {repository} and the gate's answer …");
+                    if ping(github, &repository, hook.id)?.is_none() {
+                        let url = &hook.config.url;
+                        let text = format!("GitHub got no answer of a gate from {url}");
+                        let words = "make sure that GitHub can reach it, then check again";
+                        findings.wrong("ping", text, Fix::words(words));
+                    }
+                }
                 shown = one.check_deliveries(github, hook, deliveries, &mut findings)?;
             }
         }
@@ -538,7 +559,7 @@ impl One<'_> {
         answer: Option<&GateAnswer>,
         findings: &mut Findings,
     ) {
-        let last = format!("the last one ({})", delivery.event);
+        let last = format!("the last one ({}, {})", delivery.event, delivery.delivered_at);
         let Some(answer) = answer else {
             let words =
                 format!("make sure that GitHub can reach {}, then redeliver it", hook.config.url);
@@ -563,7 +584,10 @@ impl One<'_> {
                 ),
                 Fix::by(self.link_command()),
             ),
-            Some(used) => findings.good("secret", format!("{last} was signed with the {used} one")),
+            Some(used) => findings.good(
+                "secret",
+                format!("{last} was signed with what was the {used} one then; --ping tells of now"),
+            ),
             // Said of a ping, and of what was signed with the previous one.
             None => {}
         }
@@ -585,8 +609,11 @@ impl One<'_> {
             Some(last) => {
                 let status = last.status.map_or(String::new(), |status| format!(" {status}"));
                 let text = format!(
-                    "the origin did not take {} build requests of the repository, the last of {}: {}{status}",
-                    own.len(),
+                    "the origin did not take {} of the repository, the last of {}: {}{status}",
+                    match own.len() {
+                        1 => "a build request".to_owned(),
+                        count => format!("{count} build requests"),
+                    },
                     last.stored_at,
                     last.reason
                 );

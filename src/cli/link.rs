@@ -151,6 +151,16 @@ impl Link {
                     left_out += 1;
                     "left out: no webhook of its own points here".to_owned()
                 }
+                Ok(Linked::DoesNot(Some(answer))) if is_by_another_secret(&answer) => {
+                    ended = Some(
+                        format!(
+                            "{repository} was given a secret that the gate does not know as its current one, so no \
+                             other is: set WEBHOOK_SECRET to the gate's own, then link it again"
+                        )
+                        .into(),
+                    );
+                    break;
+                }
                 Ok(Linked::DoesNot(answer)) => {
                     failed.push(repository.clone());
                     match answer {
@@ -164,7 +174,12 @@ impl Link {
                 }
                 Err(error) => {
                     failed.push(repository.clone());
-                    format!("FAILED: {error}")
+                    let gone = matches!(error.downcast_ref(), Some(Failure::NotFound));
+                    let delete = gone.then(|| {
+                        let command = self.target.triggers.delete_command(repository.as_lower());
+                        format!(". If it is gone, take its policy away: {command}")
+                    });
+                    format!("FAILED: {error}{}", delete.unwrap_or_default())
                 }
             };
             last = Some(repository.clone());
@@ -313,6 +328,12 @@ impl Link {
         match step {
             PolicyStep::Keep { key, policy } => {
                 steps.did("trigger", "kept", &format!("{policy} (under {key})"));
+                let pinned =
+                    Policy::parse(policy).is_ok_and(|policy| policy.repository_id.is_some());
+                if !pinned && !key.ends_with("/*") {
+                    let what = "it has no repository_id: given anew with --trigger, it is pinned to the repository's";
+                    steps.did("trigger", "note", what);
+                }
             }
             PolicyStep::Set { policy, before } => {
                 let command = self.target.triggers.put_command(repository.as_lower(), policy);
@@ -328,6 +349,13 @@ impl Link {
                     "set"
                 };
                 steps.did("trigger", result, &format!("{command}{was}"));
+                for field in before.iter().flat_map(|(_, before)| no_longer_there(before, policy)) {
+                    steps.did(
+                        "trigger",
+                        "note",
+                        &format!("`{field}` of the policy before is not in this one"),
+                    );
+                }
                 let idle = Policy::parse(policy).map(|policy| policy.without_effect());
                 for field in idle.unwrap_or_default() {
                     steps.did(
@@ -340,6 +368,21 @@ impl Link {
         }
         Ok(())
     }
+}
+
+/// Whether the secret that was set is not the gate's current one.
+fn is_by_another_secret(answer: &GateAnswer) -> bool {
+    answer.code == "bad-signature" || answer.is_by_the_previous_secret()
+}
+
+/// The fields of a policy that another one, in its place, no longer has.
+fn no_longer_there(before: &str, after: &str) -> Vec<String> {
+    let fields = |policy: &str| match serde_json::from_str(policy) {
+        Ok(Value::Object(fields)) => fields.into_iter().map(|(name, _)| name).collect(),
+        _ => Vec::new(),
+    };
+    let after = fields(after);
+    fields(before).into_iter().filter(|name| !after.contains(name)).collect()
 }
 
 fn exit_code(good: bool) -> ExitCode {
@@ -407,7 +450,7 @@ fn pinned(policy: &str, id: u64) -> Result<String, String> {
 }
 
 /// Has GitHub ping a webhook, and waits for what the gate answered; `None` where nothing like it came.
-fn ping(
+pub fn ping(
     github: &GitHub,
     repository: &RepositoryName,
     hook: u64,

@@ -85,7 +85,7 @@ fn a_rotation_by_the_docs_loses_no_delivery_and_widens_no_policy() {
         report["findings"].as_array().unwrap().iter().find(|f| f["check"] == "secret").unwrap();
     assert_eq!(secret["result"], "wrong");
     assert!(secret["detail"].as_str().unwrap().contains("WEBHOOK_SECRET_PREVIOUS"), "{secret}");
-    let all = world.run_with_secret(NEW, "check", "--all", &["--json"]);
+    let all = world.run_with_secret(NEW, "check", "--all", &["--ping", "--json"]);
     // Of the three linked ones the secret, of the fourth that GitHub knows no such repository.
     assert_eq!((all.status.code(), &json(&all)["wrong"]), (Some(1), &json!(4)));
 
@@ -94,6 +94,12 @@ fn a_rotation_by_the_docs_loses_no_delivery_and_widens_no_policy() {
     let told = json(&output);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(told["steps"].as_array().unwrap().last().unwrap()["result"], "previous", "{told}");
+
+    // For all of them, that ends it at the first.
+    let output = world.run_with_secret(OLD, "link", "--all", &["--json"]);
+    let told = json(&output);
+    assert_eq!((output.status.code(), &told["linked"]), (Some(2), &json!(0)), "{told}");
+    assert!(told["ended"].as_str().unwrap().contains("so no other is"), "{told}");
 
     // 3. `link --all`. It is broken off by GitHub's limit after the first, and goes on as it says.
     world.github.limit(Some(11));
@@ -123,7 +129,7 @@ fn a_rotation_by_the_docs_loses_no_delivery_and_widens_no_policy() {
     assert_eq!(check(LINKED[2]), "deployment (under octo-org/*)");
 
     // 4. `check --all` finds the previous one nowhere any more.
-    let all = json(&world.run_with_secret(NEW, "check", "--all", &["--json"]));
+    let all = json(&world.run_with_secret(NEW, "check", "--all", &["--ping", "--json"]));
     assert_eq!((&all["good"], &all["wrong"]), (&json!(3), &json!(1)), "{all}");
 
     // 5. WEBHOOK_SECRET_PREVIOUS goes.

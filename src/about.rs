@@ -6,20 +6,28 @@ use crate::repository::RepositoryName;
 pub const ABOUT_BUILDGATE: &str = concat!(
     "buildgate ",
     env!("CARGO_PKG_VERSION"),
-    ": the gate between GitHub and a container build service. Point a GitHub webhook at this URL. Why a container was \
-     not built: /help\n"
+    ": the gate between GitHub and a container build service. The Payload URL of a repository's webhook is this URL and \
+     the repository's full name, such as /octocat/Hello-World; that of an organization or an app is this URL. Why a \
+     container was not built: /help\n"
 );
 
 /// What `GET /help` answers: the owner's page of the docs, as HTML. `build.rs` makes it.
 pub const HELP: &str = include_str!(concat!(env!("OUT_DIR"), "/help.html"));
 
-/// What a `GET` of a repository's own Payload URL answers, at a gate that is reached at this URL.
-pub fn payload_url(gate: &str, repository: &RepositoryName) -> String {
+/// What a `GET` of a repository's own Payload URL answers, at a gate that is reached at this URL and whose operator has
+/// this contact.
+pub fn payload_url(gate: &str, repository: &RepositoryName, contact: Option<&str>) -> String {
+    let name = repository.as_spelt();
+    let name = match repository.as_lower().strip_suffix(".git") {
+        Some(without) => name.get(..without.len()).unwrap_or(name),
+        None => name,
+    };
+    let contact = contact.map(|contact| format!(" ({contact})")).unwrap_or_default();
     format!(
-        "This is the Payload URL of {repository}: GitHub delivers that repository's push, deployment and \
-         deployment_status events here, by POST. Enter {gate}/{repository} under Settings > Webhooks in that \
-         repository, with the secret that the operator of the build service gives you. (That you read this says \
-         nothing of whether the repository is linked.)\n\nWhat each delivery was answered is there under Recent \
+        "This is the Payload URL of {name}: GitHub delivers that repository's push, deployment and \
+         deployment_status events here, by POST. Enter {gate}/{name} under Settings > Webhooks in that \
+         repository, with the secret that the operator of the build service{contact} gives you. (This page is shown for \
+         every name, linked or not.)\n\nWhat each delivery was answered is listed there under Recent \
          Deliveries; what the answers mean is at {gate}/help\n"
     )
 }
@@ -27,6 +35,22 @@ pub fn payload_url(gate: &str, repository: &RepositoryName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payload_url_says_what_it_is_for_and_whom_to_ask() {
+        let page = |name: &str, contact| {
+            payload_url("https://gate.example", &name.parse().unwrap(), contact)
+        };
+        let own = page("octocat/Hello-World", Some("ops@example.com"));
+        assert!(own.contains("Enter https://gate.example/octocat/Hello-World under"), "{own}");
+        assert!(
+            own.contains("the operator of the build service (ops@example.com) gives you"),
+            "{own}"
+        );
+        // None ends with .git.
+        assert_eq!(page("octocat/Hello-World.GIT", Some("ops@example.com")), own);
+        assert!(page("octocat/Hello-World", None).contains("build service gives you"));
+    }
 
     #[test]
     fn the_help_has_a_place_for_every_code_and_leads_nowhere_else() {

@@ -60,7 +60,10 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
     match Route::parse(&method, &location) {
         Ok(Route::About) => plain(about::ABOUT_BUILDGATE),
         Ok(Route::Help) => html(about::HELP),
-        Ok(Route::PayloadUrl(repository)) => plain(&about::payload_url(location.gate, &repository)),
+        Ok(Route::PayloadUrl(repository)) => {
+            let guidance = delivery::guidance(env);
+            plain(&about::payload_url(location.gate, &repository, guidance.contact.as_deref()))
+        }
         Ok(Route::Delivery(entrance)) => {
             delivery::receive(request, env, location.gate, &entrance).await
         }

@@ -369,7 +369,7 @@ fn table() -> Vec<Row> {
             None,
             (401, Rej, "bad-signature"),
             vec![
-                "https://gate.example/, which is the shared one",
+                "This Payload URL, https://gate.example/, is for the webhooks of organizations and apps",
                 ".git",
                 "Settings > Webhooks > Edit",
             ],
@@ -410,7 +410,7 @@ fn table() -> Vec<Row> {
             None,
             (404, Rej, "repository-not-linked"),
             vec![
-                "send this line along: `cargo run -- link octocat/Hello-World --trigger deployment --url https://gate.example`",
+                "`cargo run -- link octocat/Hello-World --trigger commit --url https://gate.example` (which builds pushes;",
                 "redeliver",
             ],
         ),
@@ -636,22 +636,22 @@ fn a_wrong_signature_is_told_which_secret_its_payload_url_wants_and_no_secret() 
             own("octocat/Spoon-Knife"),
             &[
                 "https://gate.example/octocat/Spoon-Knife, which is that repository's own",
-                "https://gate.example/)",
+                "belongs to https://gate.example/ alone",
                 "another repository's",
             ][..],
         ),
         (
             own("octocat/Spoon-Knife.git"),
             &[
-                "no Payload URL ends with .git",
+                "No Payload URL ends with .git",
                 "Set it to https://gate.example/octocat/Spoon-Knife ",
             ],
         ),
         (
             message(Some(Entrance::Shared)),
             &[
-                "https://gate.example/, which is the shared one",
-                "https://gate.example/ and its full name",
+                "This Payload URL, https://gate.example/, is for the webhooks of organizations and apps",
+                "https://gate.example/OWNER/NAME",
             ],
         ),
     ] {

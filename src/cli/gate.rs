@@ -47,6 +47,9 @@ impl Gate {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
+            // The token is for this URL and no other.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .build()
             .into();
         let request = ureq::http::Request::builder()

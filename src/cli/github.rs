@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use ureq::config::RedirectAuthHeaders;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const PER_PAGE: usize = 100;
@@ -165,6 +166,9 @@ impl GitHub {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
+            // What was renamed is answered with a redirect on the same host
+            // (https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects).
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .user_agent(concat!("buildgate/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();

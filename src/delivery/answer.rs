@@ -16,10 +16,9 @@ use crate::repository::RepositoryName;
 use crate::route::{Entrance, HELP};
 use crate::signature::github::{SIGNATURE_HEADER, SecretUsed};
 
-/// What is left to do once another setting is asked for. A change in KV can take 60 seconds to be seen everywhere
-/// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>); a delivery can be redelivered whatever it
-/// was answered.
-const THEN_REDELIVER: &str = "That is seen within 60 seconds; then redeliver this delivery.";
+/// How long a change in KV can take to be seen everywhere
+/// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>).
+const SEEN_WITHIN: &str = "Such a change is seen within 60 seconds; then redeliver this delivery";
 
 /// The page that explains the answers, for somebody who has the project and no gate.
 const HELP_OF_THE_PROJECT: &str = "docs/answers.md";
@@ -115,13 +114,27 @@ fn queued_message(queued: &Queued, known: &Known) -> String {
         }
     };
     format!(
-        "{queued} goes to the build service, which is asked until it takes it. If no container comes of it, \
-         ask {operator} what became of this `build`."
+        "{queued} goes to the build service. If there is no container after a while, ask {operator}, and give the \
+         `build` of this answer. To redeliver starts no second build."
     )
+}
+
+/// What is left to do once another setting is asked for: a delivery can be redelivered whatever it was answered. But one
+/// that tells of a job's deployment may not be the one that builds.
+fn then_redeliver(known: &Known) -> String {
+    match known.event.as_deref() {
+        Some("deployment" | "deployment_status") => {
+            format!(
+                "{SEEN_WITHIN}, or, if a GitHub Actions job made the deployment, run the job again."
+            )
+        }
+        _ => format!("{SEEN_WITHIN}."),
+    }
 }
 
 fn ignored_message(ignored: &Ignored, known: &Known) -> String {
     let (repository, operator) = (Name(known), Operator(known));
+    let then_redeliver = then_redeliver(known);
     let event = known.event.as_deref().unwrap_or("event");
     match ignored {
         Ignored::TriggerIsDeployment { pushed, deleted: true } => format!(
@@ -132,16 +145,16 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             "{repository} builds on deployments, so this push to {pushed} was not built. To build its commit, \
              create a deployment of it (with an Actions job that has an `environment`, or POST \
              /repos/{repository}/deployments). To build pushes to enabled branches instead, ask {operator} \
-             for the trigger `commit`. {THEN_REDELIVER}"
+             for the trigger `commit`. {then_redeliver}"
         ),
         Ignored::TriggerIsCommit => format!(
             "{repository} builds on pushes to enabled branches, so this deployment was not built. To build on \
-             deployments instead, ask {operator} for the trigger `deployment`. {THEN_REDELIVER}"
+             deployments instead, ask {operator} for the trigger `deployment`. {then_redeliver}"
         ),
         Ignored::TriggerIsManual => format!(
             "{repository} builds only when somebody starts a build at the build service, so this {event} was \
              not built. To build on pushes or deployments, ask {operator} for the trigger `commit` or \
-             `deployment`. {THEN_REDELIVER}"
+             `deployment`. {then_redeliver}"
         ),
         Ignored::EventNotUsed => format!(
             "Builds start from push, deployment and deployment_status events; {event} events are not used, \
@@ -157,21 +170,22 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
              default)."
         ),
         Ignored::DeploymentFromFork { event } => format!(
-            "This deployment was made by a GitHub Actions job whose run was started by {} and is, or may \
-             be, of a fork: its commit is none that {repository} has taken in, so it is never built, whatever \
-             the policy. To build it, merge it into a branch of {repository}, and deploy that branch: with a \
-             job that a push or workflow_dispatch starts, or POST /repos/{repository}/deployments.",
+            "This deployment was made by a GitHub Actions job whose run was started by {} and is of a fork, or \
+             GitHub does not say that it is not. Such a commit is never built: no setting changes that, and to \
+             redeliver does not help. To build it, merge it into a branch of {repository}, and deploy that branch: \
+             with a job that a push or workflow_dispatch starts, or POST /repos/{repository}/deployments.",
             if event.is_empty() { "an event that GitHub does not name" } else { event }
         ),
         Ignored::DeploymentFromPullRequest { environment } => format!(
             "This deployment to {environment} was made for a pull request, so it was not built: where the \
              policy lists no `environments`, {repository} builds no pull request's. To build it, ask {operator} \
-             to list {environment} together with every other environment that is to build. {THEN_REDELIVER}"
+             to list {environment} together with every other environment that is to build. {then_redeliver}"
         ),
         Ignored::DeploymentNotStarted { environment, when, of_a_job } => format!(
             "This deployment to {environment} is not built yet: {}, so it is built when its status is {when}. \
-             There is nothing to do, if this webhook sends deployment_status events: \"Deployment statuses\" \
-             has to be ticked in its settings. The answer to that event says what became of it.",
+             There is nothing to do but to wait for that deployment_status delivery, whose answer says what became \
+             of it. If none comes, tick \"Deployment statuses\" in this webhook's settings, and have the deployment \
+             made again. To redeliver this one builds nothing.",
             if *of_a_job {
                 "a GitHub Actions job made it, which may still wait for an approval".to_owned()
             } else {
@@ -190,24 +204,24 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             "This deployment to {environment} was not built: where the policy lists no `environments`, \
              {repository} builds for every one but github-pages, because GitHub Pages makes \
              deployments of its own. Deploy to another one, or ask {operator} to list \
-             {environment} together with every other environment that is to build. {THEN_REDELIVER}"
+             {environment} together with every other environment that is to build. {then_redeliver}"
         ),
         Ignored::EnvironmentNotEnabled { environment, enabled: Some(enabled) } => format!(
             "This deployment to {environment} was not built: {repository} builds only for {}. {} ask {operator} \
-             to add {environment} to the policy's `environments`. {THEN_REDELIVER}",
+             to add {environment} to the policy's `environments`. {then_redeliver}",
             listed(enabled, "environments"),
             if enabled.is_empty() { "To build it," } else { "Deploy to one of these, or" }
         ),
         Ignored::BranchNotEnabled { branch, enabled: EnabledBranches::Default(default) } => {
             format!(
                 "This {event} of {branch} was not built: where the policy lists no `branches`, {repository} \
-             builds its default branch, {default}. Push to {default}, or ask {operator} to list {branch} and \
-             {default} in the policy's `branches`. {THEN_REDELIVER}"
+             builds its default branch, {default}. Push to {default}, or ask {operator} to list {branch} in the \
+             policy's `branches`, and {default}, too, for then only the listed ones count. {then_redeliver}"
             )
         }
         Ignored::BranchNotEnabled { branch, enabled: EnabledBranches::Listed(enabled) } => format!(
             "This {event} of {branch} was not built: {repository} builds only {}. {} ask {operator} to add \
-             {branch} to the policy's `branches`. {THEN_REDELIVER}",
+             {branch} to the policy's `branches`. {then_redeliver}",
             listed(enabled, "branches"),
             if enabled.is_empty() { "To build it," } else { "Use one of these, or" }
         ),
@@ -215,9 +229,10 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             let name = reference.strip_prefix("refs/tags/").unwrap_or(reference);
             format!(
                 "{repository} builds on pushes to branches, and {reference} is not a branch, so this push \
-                 was not built. To build its commit, push it to an enabled branch. To build tags, ask \
-                 {operator} for the trigger `deployment`, and create a deployment of each (POST \
-                 /repos/{repository}/deployments with the ref {name})."
+                 was not built. To build its commit, push it to a branch that builds. To build tags, ask \
+                 {operator} for the trigger `deployment`, under which pushes build nothing, and create a deployment \
+                 of each (POST /repos/{repository}/deployments with the ref {name}; where the policy lists \
+                 `branches`, the tags have to be among them). To redeliver this push does not help."
             )
         }
         Ignored::BranchDeleted { branch } => format!(
@@ -286,7 +301,7 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
         .iter()
         .map(|fault| match fault {
             HookFault::NotActive => {
-                format!("It is not active, so GitHub delivers nothing: tick \"Active\" in {settings}.")
+                format!("This webhook is not active, so GitHub delivers nothing: tick \"Active\" in {settings}.")
             }
             HookFault::EventNotSent(events) => format!(
                 "It does not send the {} events that this policy needs: in {settings}, choose \
@@ -339,6 +354,7 @@ fn part_words(part: DeploymentPart) -> (&'static str, &'static str, &'static str
 
 fn rejected_message(rejection: &Rejection, known: &Known) -> String {
     let (repository, operator) = (Name(known), Operator(known));
+    let then_redeliver = then_redeliver(known);
     match rejection {
         Rejection::MissingHeader { problems } => format!(
             "This is not a delivery as GitHub sends it: {}. Deliver through a GitHub webhook, or with \
@@ -364,7 +380,7 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
         Rejection::OtherRepositoryId { id, expected } => format!(
             "The policy of {repository} is for the repository whose id is {expected}, and this delivery is \
              about one of the same name whose id is {id}: the name was given up and registered anew. {}",
-            send_along(known, "the trigger that is wanted")
+            send_along(known, "deployment", "or with the trigger that is wanted")
         ),
         Rejection::OtherCloneUrl { expected, github } => format!(
             "This gate serves the repositories of {github}, where {repository} is cloned from {expected}; \
@@ -374,7 +390,7 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
             Some(repository) => format!(
                 "This webhook's Payload URL and secret are those of {route}, but the delivery is about \
                  {repository}. If {route} was renamed or transferred, it has to be linked under its new name. {}",
-                send_along(known, "the trigger that it had")
+                send_along(known, "deployment", "or with the trigger that it had")
             ),
             None => format!(
                 "This webhook's Payload URL is that of {route}, but the delivery names no repository. An \
@@ -382,10 +398,16 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
                 gate = known.gate
             ),
         },
-        Rejection::RepositoryNotLinked => format!(
-            "{repository} is not linked to the build service, so nothing of it is built. {}",
-            send_along(known, "the trigger that is wanted")
-        ),
+        Rejection::RepositoryNotLinked => {
+            let (trigger, meaning) = match known.event.as_deref() {
+                Some("push") => ("commit", "which builds pushes; with `deployment` in its place, deployments"),
+                _ => ("deployment", "which builds deployments; with `commit` in its place, pushes"),
+            };
+            format!(
+                "{repository} is not linked to the build service, so nothing of it is built. {}",
+                send_along(known, trigger, meaning)
+            )
+        }
         Rejection::NotFound => format!(
             "There is nothing at this path. Set the webhook's Payload URL to the repository's own: \
              {gate}/ and its full name, such as octocat/Hello-World; for an organization's or app's webhook, to \
@@ -420,15 +442,16 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
              Tell {operator}, who finds the reason in the gate's log; then redeliver."
         ),
         Rejection::InvalidPolicy { key, problem } => format!(
-            "The policy stored for {repository} under the key {key} cannot be used: {problem}. Allowed is \
-             {ALLOWED}. Ask {operator} to correct it. {THEN_REDELIVER}"
+            "What the build service has stored for {repository} cannot be used, so nothing of it is built; that is \
+             no fault of the repository's. Send this message to {operator}, to be corrected. The policy under the \
+             key {key}: {problem}. Allowed is {ALLOWED}. {then_redeliver}"
         ),
         Rejection::PolicyKeyHasCapitals { key, policy } => {
             let lower = key.to_ascii_lowercase();
             format!(
                 "The policy stored for {repository} under the key {key} is not used: keys are in lower case. \
                  Ask {operator} to put it right, and send these lines along: `{}`, and then `{}`. \
-                 {THEN_REDELIVER}",
+                 {then_redeliver}",
                 command::shown(&command::put(known.kv(), &lower, policy)),
                 command::shown(&command::delete(known.kv(), key))
             )
@@ -445,14 +468,15 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
 }
 
 /// Asks the owner to have the repository linked, with the operator's command as the line to send along.
-fn send_along(known: &Known, trigger: &str) -> String {
+fn send_along(known: &Known, trigger: &str, meaning: &str) -> String {
     let repository = known.repository.as_ref().map_or("OWNER/NAME", RepositoryName::as_spelt);
     format!(
-        "Ask {} to link it, and send this line along: `cargo run -- link {repository} --trigger deployment \
-         --url {}{}` (or with {trigger}). {THEN_REDELIVER}",
+        "Ask {} to link it, and send this line along, which is theirs to enter: `cargo run -- link {repository} \
+         --trigger {trigger} --url {}{}` ({meaning}). {}",
         Operator(known),
         known.gate,
-        if known.is_local() { " --local" } else { "" }
+        if known.is_local() { " --local" } else { "" },
+        then_redeliver(known)
     )
 }
 
@@ -465,21 +489,20 @@ fn bad_signature_message(known: &Known) -> String {
             let name = repository.as_spelt();
             let name = name.get(..name.len() - ".git".len()).unwrap_or(name);
             format!(
-                "The signature is not that of {gate}/{repository}: no Payload URL ends with .git. Set it to \
-                 {gate}/{name} {enter}"
+                "No Payload URL ends with .git, so no signature is good at {gate}/{repository}. Set it to \
+                 {gate}/{name} {enter} If that is refused, too, ask {operator} for the secret of {name}."
             )
         }
         Some(Entrance::Repository(repository)) => format!(
             "The signature was not made with the secret of this Payload URL, {gate}/{repository}, which is \
-             that repository's own. Mostly it is another repository's secret, the shared one (that belongs to \
-             {gate}/), an older one, or the Payload URL is another repository's. Ask {operator} for the secret \
-             of {repository}, and enter it {enter}"
+             that repository's own. If the Payload URL is right, ask {operator} for the secret of {repository}, and \
+             enter it {enter} (The usual mistakes: another repository's secret or Payload URL, an older secret, or \
+             the shared one, which belongs to {gate}/ alone.)"
         ),
         _ => format!(
-            "The signature was not made with the secret of this Payload URL, {gate}/, which is the shared one, \
-             of the webhooks of organizations and apps. A repository's own secret belongs to its own Payload \
-             URL: {gate}/ and its full name, without .git at the end. Ask {operator} which of the two to use, \
-             and enter Payload URL and secret {enter}"
+            "This Payload URL, {gate}/, is for the webhooks of organizations and apps, and the signature was not made \
+             with their shared secret. A repository's webhook has a Payload URL of its own, {gate}/OWNER/NAME \
+             (without .git), and a secret of its own. Ask {operator} for the secret, and enter it {enter}"
         ),
     }
 }

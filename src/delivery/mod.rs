@@ -26,7 +26,7 @@ use crate::signature;
 use judge::{Judged, judge};
 use rejection::Rejection;
 use request::{ContentType, LARGEST_BODY, WebhookHeaders};
-use settings::Settings;
+use settings::{Guidance, Settings};
 use verdict::{Known, Verdict};
 
 /// How many repositories' policies are remembered at most, so that an isolate's memory has a bound.
@@ -77,7 +77,7 @@ pub async fn receive(
 
 /// Refuses what is no delivery.
 pub fn refuse(env: &Env, gate: &str, why: impl Into<Rejection>) -> Result<Response, Error> {
-    let known = Known::at(gate, None, settings(env).guidance.clone());
+    let known = Known::at(gate, None, guidance(env));
     answer(&Verdict::Rejected(why.into()), &known, platform::now())
 }
 
@@ -148,6 +148,11 @@ async fn hmac_sha256(key: &[u8], message: &[u8], imported: &Cell<Option<HmacKey>
         mac.try_into().ok()
     });
     mac.unwrap_or_else(|| signature::hmac_sha256(key, message))
+}
+
+/// Whom the owner of a repository can ask.
+pub fn guidance(env: &Env) -> Rc<Guidance> {
+    settings(env).guidance.clone()
 }
 
 /// What deliveries are received with.

@@ -17,11 +17,7 @@ pub const HELP: &str = include_str!(concat!(env!("OUT_DIR"), "/help.html"));
 /// What a `GET` of a repository's own Payload URL answers, at a gate that is reached at this URL and whose operator has
 /// this contact.
 pub fn payload_url(gate: &str, repository: &RepositoryName, contact: Option<&str>) -> String {
-    let name = repository.as_spelt();
-    let name = match repository.as_lower().strip_suffix(".git") {
-        Some(without) => name.get(..without.len()).unwrap_or(name),
-        None => name,
-    };
+    let name = repository.without_git().unwrap_or(repository.as_spelt());
     let contact = contact.map(|contact| format!(" ({contact})")).unwrap_or_default();
     format!(
         "This is the Payload URL of {name}: GitHub delivers that repository's push, deployment and \

@@ -36,6 +36,13 @@ impl RepositoryName {
         &self.spelt
     }
 
+    /// The name as it is spelt without `.git` at its end, where it has that: no repository's name ends so, but that of its
+    /// clone URL does.
+    pub fn without_git(&self) -> Option<&str> {
+        let without = self.lower.strip_suffix(".git")?;
+        self.spelt.get(..without.len())
+    }
+
     /// The full name in lower case: the same for every spelling.
     pub fn as_lower(&self) -> &str {
         &self.lower

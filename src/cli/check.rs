@@ -15,7 +15,7 @@ use crate::correction::correction;
 use crate::gate;
 use crate::github::{Delivery, Failure, GateAnswer, GitHub, Hook};
 use crate::link::ping;
-use crate::local::{complain, say, say_json};
+use crate::local::{complain, exit_code, say, say_json};
 use crate::target::{Everybody, Service, Target, ends_it_all};
 
 /// How many of the last deliveries are shown.
@@ -639,10 +639,6 @@ fn with(policy: &str, field: &str, value: Value) -> String {
     };
     fields.insert(field.to_owned(), value);
     Value::Object(fields).to_string()
-}
-
-fn exit_code(good: bool) -> ExitCode {
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 impl Report {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::correction::advice;
 use crate::github::{Failure, GateAnswer, GitHub, Hook, HookSettings};
-use crate::local::{complain, say, say_json};
+use crate::local::{complain, exit_code, say, say_json};
 use crate::steps::Steps;
 use crate::target::{Everybody, Service, Target, ends_it_all};
 
@@ -383,10 +383,6 @@ fn no_longer_there(before: &str, after: &str) -> Vec<String> {
     };
     let after = fields(after);
     fields(before).into_iter().filter(|name| !after.contains(name)).collect()
-}
-
-fn exit_code(good: bool) -> ExitCode {
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What is to be done with the policy.

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{Read, Write, stdin, stdout};
 use std::path::Path;
+use std::process::ExitCode;
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -92,6 +93,11 @@ pub fn unanswered(url: &str, error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => format!("{url} did not answer in time ({error})"),
         _ => format!("cannot reach {url}: {error}"),
     }
+}
+
+/// The exit status of a command that looked at something: 0 where it is good, 1 where not.
+pub fn exit_code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Prints a line. Whoever reads may stop reading, as `head` does.

@@ -121,20 +121,23 @@ fn queued_message(queued: &Queued, known: &Known) -> String {
 
 /// What is left to do once another setting is asked for: a delivery can be redelivered whatever it was answered. But one
 /// that tells of a job's deployment may not be the one that builds.
-fn then_redeliver(known: &Known) -> String {
-    match known.event.as_deref() {
-        Some("deployment" | "deployment_status") => {
-            format!(
-                "{SEEN_WITHIN}, or, if a GitHub Actions job made the deployment, run the job again."
-            )
-        }
-        _ => format!("{SEEN_WITHIN}."),
+struct ThenRedeliver<'a>(&'a Known);
+
+impl fmt::Display for ThenRedeliver<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SEEN_WITHIN)?;
+        f.write_str(match self.0.event.as_deref() {
+            Some("deployment" | "deployment_status") => {
+                ", or, if a GitHub Actions job made the deployment, run the job again."
+            }
+            _ => ".",
+        })
     }
 }
 
 fn ignored_message(ignored: &Ignored, known: &Known) -> String {
     let (repository, operator) = (Name(known), Operator(known));
-    let then_redeliver = then_redeliver(known);
+    let then_redeliver = ThenRedeliver(known);
     let event = known.event.as_deref().unwrap_or("event");
     match ignored {
         Ignored::TriggerIsDeployment { pushed, deleted: true } => format!(
@@ -354,7 +357,7 @@ fn part_words(part: DeploymentPart) -> (&'static str, &'static str, &'static str
 
 fn rejected_message(rejection: &Rejection, known: &Known) -> String {
     let (repository, operator) = (Name(known), Operator(known));
-    let then_redeliver = then_redeliver(known);
+    let then_redeliver = ThenRedeliver(known);
     match rejection {
         Rejection::MissingHeader { problems } => format!(
             "This is not a delivery as GitHub sends it: {}. Deliver through a GitHub webhook, or with \
@@ -476,7 +479,7 @@ fn send_along(known: &Known, trigger: &str, meaning: &str) -> String {
         Operator(known),
         known.gate,
         if known.is_local() { " --local" } else { "" },
-        then_redeliver(known)
+        ThenRedeliver(known)
     )
 }
 
@@ -485,9 +488,8 @@ fn bad_signature_message(known: &Known) -> String {
     let (gate, operator) = (&known.gate, Operator(known));
     let enter = "under Settings > Webhooks > Edit, then redeliver.";
     match &known.entrance {
-        Some(Entrance::Repository(repository)) if repository.as_lower().ends_with(".git") => {
-            let name = repository.as_spelt();
-            let name = name.get(..name.len() - ".git".len()).unwrap_or(name);
+        Some(Entrance::Repository(repository)) if repository.without_git().is_some() => {
+            let name = repository.without_git().unwrap_or_default();
             format!(
                 "No Payload URL ends with .git, so no signature is good at {gate}/{repository}. Set it to \
                  {gate}/{name} {enter} If that is refused, too, ask {operator} for the secret of {name}."

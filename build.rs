@@ -19,6 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         &mut body,
         with_anchors(Parser::new_ext(&text, Options::ENABLE_TABLES)).into_iter(),
     );
+    // Where the gate says whom to ask.
+    let body = body.replacen("</h1>", "</h1>\n<!-- whom to ask -->", 1);
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\

@@ -2,17 +2,31 @@
 
 use crate::repository::RepositoryName;
 
-/// What `GET /` answers.
-pub const ABOUT_BUILDGATE: &str = concat!(
-    "buildgate ",
-    env!("CARGO_PKG_VERSION"),
-    ": the gate between GitHub and a container build service. The Payload URL of a repository's webhook is this URL and \
-     the repository's full name, such as /octocat/Hello-World; that of an organization or an app is this URL. Why a \
-     container was not built: /help\n"
-);
+/// The owner's page of the docs, as HTML. `build.rs` makes it.
+const HELP: &str = include_str!(concat!(env!("OUT_DIR"), "/help.html"));
 
-/// What `GET /help` answers: the owner's page of the docs, as HTML. `build.rs` makes it.
-pub const HELP: &str = include_str!(concat!(env!("OUT_DIR"), "/help.html"));
+/// The place in that page where the operator is named.
+const ASK: &str = "<!-- whom to ask -->";
+
+/// What `GET /` answers, at a gate whose operator has this contact.
+pub fn buildgate(contact: Option<&str>) -> String {
+    format!(
+        "buildgate {}: the gate between GitHub and a container build service. The Payload URL of a repository's webhook \
+         is this URL and the repository's full name, such as /octocat/Hello-World; that of an organization or an app is \
+         this URL.\n\nWhy a container was not built: /help{}\n",
+        env!("CARGO_PKG_VERSION"),
+        contact.map(|contact| format!("\nWhom to ask: {contact}")).unwrap_or_default()
+    )
+}
+
+/// What `GET /help` answers, at a gate whose operator has this contact: what the answers mean.
+pub fn help(contact: Option<&str>) -> String {
+    let ask = contact.map(|contact| {
+        let escaped = contact.replace('&', "&amp;").replace('<', "&lt;");
+        format!("<p>Whom to ask here: <strong>{escaped}</strong>, the operator of the build service.</p>")
+    });
+    HELP.replacen(ASK, &ask.unwrap_or_default(), 1)
+}
 
 /// What a `GET` of a repository's own Payload URL answers, at a gate that is reached at this URL and whose operator has
 /// this contact.
@@ -46,6 +60,15 @@ mod tests {
         // None ends with .git.
         assert_eq!(page("octocat/Hello-World.GIT", Some("ops@example.com")), own);
         assert!(page("octocat/Hello-World", None).contains("build service gives you"));
+    }
+
+    #[test]
+    fn whom_to_ask_is_on_every_page_and_no_markup() {
+        let contact = Some("<ops> & co");
+        assert!(buildgate(contact).ends_with("\nWhom to ask: <ops> & co\n"));
+        assert!(buildgate(None).ends_with(": /help\n"));
+        assert!(help(contact).contains("Whom to ask here: <strong>&lt;ops> &amp; co</strong>"));
+        assert!(!help(None).contains("Whom to ask here") && !help(None).contains(ASK));
     }
 
     #[test]

@@ -44,7 +44,7 @@ use platform::request::Request;
 use platform::response::{Response, html, plain};
 use platform::task::Task;
 use platform::{Error, exported};
-use route::{NoRoute, Route};
+use route::{NoRoute, Page, Route};
 use url::Location;
 
 /// Takes an HTTP request: gives the task that answers it.
@@ -58,11 +58,14 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
     let (method, url) = (request.method(), request.url());
     let location = Location::parse(&url);
     match Route::parse(&method, &location) {
-        Ok(Route::About) => plain(about::ABOUT_BUILDGATE),
-        Ok(Route::Help) => html(about::HELP),
-        Ok(Route::PayloadUrl(repository)) => {
+        Ok(Route::Page(page)) => {
             let guidance = delivery::guidance(env);
-            plain(&about::payload_url(location.gate, &repository, guidance.contact.as_deref()))
+            let contact = guidance.contact.as_deref();
+            match page {
+                Page::About => plain(&about::buildgate(contact)),
+                Page::Help => html(&about::help(contact)),
+                Page::PayloadUrl(of) => plain(&about::payload_url(location.gate, &of, contact)),
+            }
         }
         Ok(Route::Delivery(entrance)) => {
             delivery::receive(request, env, location.gate, &entrance).await

@@ -12,16 +12,23 @@ pub const HELP: &str = "/help";
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route {
-    /// `GET /`: what this is.
-    About,
-    /// `GET /help`: what the answers mean.
-    Help,
-    /// `GET` of a repository's own Payload URL, by somebody who wonders what it is for.
-    PayloadUrl(RepositoryName),
+    /// `GET` of what somebody opens in a browser.
+    Page(Page),
     /// `POST` of a webhook.
     Delivery(Entrance),
     /// All under `/-/`. Whether there is such a route, and with which methods, is told to the operator only.
     Operator(Result<OperatorRoute, NoRoute>),
+}
+
+/// What the gate says of itself.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Page {
+    /// `/`: what this is.
+    About,
+    /// `/help`: what the answers mean.
+    Help,
+    /// A repository's own Payload URL, by somebody who wonders what it is for.
+    PayloadUrl(RepositoryName),
 }
 
 /// By which route a webhook comes in, which says with which secret it is verified.
@@ -67,17 +74,19 @@ impl Route {
         if let Some(path) = location.path.strip_prefix(OPERATOR) {
             return Ok(Self::Operator(OperatorRoute::parse(method, path, location.query)));
         }
-        if location.path == HELP {
+        if location.path.strip_suffix('/').unwrap_or(location.path) == HELP {
             return match method {
-                "GET" | "HEAD" => Ok(Self::Help),
+                "GET" | "HEAD" => Ok(Self::Page(Page::Help)),
                 _ => Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD" }),
             };
         }
         let entrance = Entrance::parse(location.path).ok_or(NoRoute::NotFound)?;
         match (entrance, method) {
             (entrance, "POST") => Ok(Self::Delivery(entrance)),
-            (Entrance::Shared, "GET" | "HEAD") => Ok(Self::About),
-            (Entrance::Repository(repository), "GET" | "HEAD") => Ok(Self::PayloadUrl(repository)),
+            (Entrance::Shared, "GET" | "HEAD") => Ok(Self::Page(Page::About)),
+            (Entrance::Repository(repository), "GET" | "HEAD") => {
+                Ok(Self::Page(Page::PayloadUrl(repository)))
+            }
             _ => Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD, POST" }),
         }
     }
@@ -147,17 +156,18 @@ mod tests {
 
     #[test]
     fn every_method_of_an_entrance() {
-        let payload_url = || Ok(Route::PayloadUrl("octocat/Hello-World".parse().unwrap()));
+        let page = |page| Ok(Route::Page(page));
+        let payload_url = || page(Page::PayloadUrl("octocat/Hello-World".parse().unwrap()));
         let not_allowed = |allow| Err(NoRoute::MethodNotAllowed { allow });
         for (method, path, route) in [
-            ("GET", "/", Ok(Route::About)),
-            ("HEAD", "/", Ok(Route::About)),
+            ("GET", "/", page(Page::About)),
+            ("HEAD", "/", page(Page::About)),
             ("PUT", "/", not_allowed("GET, HEAD, POST")),
             ("GET", "/octocat/Hello-World", payload_url()),
             ("HEAD", "/octocat/Hello-World/", payload_url()),
             ("PUT", "/octocat/Hello-World", not_allowed("GET, HEAD, POST")),
-            ("GET", "/help", Ok(Route::Help)),
-            ("HEAD", "/help", Ok(Route::Help)),
+            ("GET", "/help", page(Page::Help)),
+            ("HEAD", "/help/", page(Page::Help)),
             ("POST", "/help", not_allowed("GET, HEAD")),
             ("GET", "/octocat", Err(NoRoute::NotFound)),
         ] {

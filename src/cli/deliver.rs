@@ -3,21 +3,13 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use buildgate::delivery::request::{DELIVERY_HEADER, EVENT_HEADER};
-use buildgate::signature::github::{SIGNATURE_HEADER, sign};
 use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::local::{
-    LOCAL_GATE, event_of, given_secret, given_url, read, say, say_json, secret, unanswered,
-};
-
-/// How long GitHub waits for an answer
-/// (<https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks#respond-within-10-seconds>).
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::local::{LOCAL_GATE, event_of, given_secret, given_url, read, say, say_json, secret};
+use crate::signed::Signed;
 
 /// Sign a saved payload as GitHub does and post it to a gate.
 ///
@@ -78,24 +70,8 @@ impl Deliver {
             ("application/json", payload)
         };
 
-        let mut answer = ureq::post(&url)
-            .config()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(PATIENCE))
-            .build()
-            .header("User-Agent", "GitHub-Hookshot/buildgate")
-            .header("Accept", "*/*")
-            .header("Content-Type", content_type)
-            .header(EVENT_HEADER, &event)
-            .header(DELIVERY_HEADER, &delivery)
-            .header(SIGNATURE_HEADER, sign(&webhook_secret, body.as_bytes()))
-            .send(&body)
-            .map_err(|error| unanswered(&url, &error))?;
-
-        let status = answer.status();
-        let text = answer.body_mut().read_to_string()?;
+        let signed = Signed { event: &event, delivery: &delivery, content_type, body: &body };
+        let (status, text) = signed.post(&url, &webhook_secret)?;
         if self.json {
             let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
             say_json(&json!({ "status": status.as_u16(), "answer": answer }), false);

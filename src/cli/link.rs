@@ -252,6 +252,10 @@ impl Link {
         let repository = &found.full_name;
         let ours = service.ours(repository, github.hooks(repository)?);
         let secret = service.secret_of(repository)?;
+        // Before anything is changed: a webhook that works would be broken by another gate's secret.
+        if !self.dry_run {
+            service.is_its_current(&secret, repository, found.id)?;
+        }
         let stored = policy_of(repository)?;
         let policy = PolicyStep::of(self.trigger.as_deref(), stored, found.id)?;
         self.take_policy_step(repository, &policy, steps)?;

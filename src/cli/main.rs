@@ -17,6 +17,7 @@ mod github;
 mod link;
 mod local;
 mod secret;
+mod signed;
 mod steps;
 mod target;
 mod triggers;

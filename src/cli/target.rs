@@ -1,16 +1,21 @@
 //! What `link`, `unlink` and `check` have in common: which gate, which KV, which GitHub, and whose secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 use buildgate::repository::RepositoryName;
 use buildgate::signature::github::derive;
 use clap::Args;
 use secrecy::SecretString;
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::gate::Gate;
-use crate::github::{Failure, GitHub, Hook};
+use crate::github::{Failure, GateAnswer, GitHub, Hook};
 use crate::local::{given_secret, given_url, secret, setting};
+use crate::signed::Signed;
 use crate::triggers::Triggers;
 
 /// GitHub's own REST API.
@@ -125,6 +130,43 @@ impl Service<'_> {
         Ok(derive(&self.webhook_secret()?, repository))
     }
 
+    /// Asks the gate, by a ping as GitHub would send it, whether a repository's secret is of its current webhook secret.
+    ///
+    /// Errors only where it answers that it is not: where it cannot be asked from here, GitHub's own ping will tell.
+    pub fn is_its_current(
+        &self,
+        secret: &SecretString,
+        repository: &RepositoryName,
+        id: u64,
+    ) -> Result<(), AnotherSecret> {
+        let url = self.payload_url(repository);
+        let ping = json!({
+            "zen": "Is this your secret?",
+            "hook_id": 0,
+            "hook": {
+                "type": "Repository",
+                "active": true,
+                "events": ["push", "deployment", "deployment_status"],
+                "config": { "url": url },
+            },
+            "repository": { "id": id, "full_name": repository },
+        });
+        let ping = Signed {
+            event: "ping",
+            delivery: &Uuid::new_v4().to_string(),
+            content_type: "application/json",
+            body: &ping.to_string(),
+        };
+        let answer = ping.post(&url, secret).ok();
+        let answer: Option<GateAnswer> =
+            answer.and_then(|(_, text)| serde_json::from_str(&text).ok());
+        match answer {
+            Some(answer) if answer.code == "bad-signature" => Err(AnotherSecret::Unknown),
+            Some(answer) if answer.is_by_the_previous_secret() => Err(AnotherSecret::Previous),
+            _ => Ok(()),
+        }
+    }
+
     /// The gate, as its operator talks to it; none where there is no token at hand.
     pub fn operators_gate(&self) -> Result<Option<Gate>, String> {
         let local = || secret("OPERATOR_TOKEN").filter(|_| self.target.triggers.is_local());
@@ -145,6 +187,31 @@ impl Service<'_> {
     }
 }
 
+/// The webhook secret at hand is not the gate's current one.
+#[derive(Clone, Copy, Debug)]
+pub enum AnotherSecret {
+    /// The gate does not know it.
+    Unknown,
+    /// It is the one that is going out of use.
+    Previous,
+}
+
+impl fmt::Display for AnotherSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => {
+                "the gate does not know this secret, so no webhook was given it: set WEBHOOK_SECRET to the gate's own"
+            }
+            Self::Previous => {
+                "the gate knows this secret as WEBHOOK_SECRET_PREVIOUS, so no webhook was given it: set WEBHOOK_SECRET to \
+                 the gate's current one"
+            }
+        })
+    }
+}
+
+impl Error for AnotherSecret {}
+
 /// All that have a policy, in the order of their names.
 pub struct Everybody {
     /// The policies by their keys.
@@ -160,7 +227,7 @@ impl Everybody {
         service: &Service,
         github: &GitHub,
         after: Option<&RepositoryName>,
-    ) -> Result<Self, Box<dyn std::error::Error>> {
+    ) -> Result<Self, Box<dyn Error>> {
         eprintln!("looking the policies up with wrangler …");
         let policies = service.target.triggers.all()?;
         let mut names = BTreeSet::new();
@@ -201,9 +268,10 @@ impl Everybody {
 }
 
 /// Whether an error would come with every other repository, too.
-pub fn ends_it_all(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(
-        error.downcast_ref(),
-        Some(Failure::Unauthorized | Failure::RateLimited(_) | Failure::Unreachable(_))
-    )
+pub fn ends_it_all(error: &(dyn Error + 'static)) -> bool {
+    error.is::<AnotherSecret>()
+        || matches!(
+            error.downcast_ref(),
+            Some(Failure::Unauthorized | Failure::RateLimited(_) | Failure::Unreachable(_))
+        )
 }

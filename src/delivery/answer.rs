@@ -176,7 +176,8 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             "This deployment was made by a GitHub Actions job whose run was started by {} and is of a fork, or \
              GitHub does not say that it is not. Such a commit is never built: no setting changes that, and to \
              redeliver does not help. To build it, merge it into a branch of {repository}, and deploy that branch: \
-             with a job that a push or workflow_dispatch starts, or POST /repos/{repository}/deployments.",
+             with a job that a push or workflow_dispatch starts, or POST /repos/{repository}/deployments. If it is \
+             of no fork, ask {operator}.",
             if event.is_empty() { "an event that GitHub does not name" } else { event }
         ),
         Ignored::DeploymentFromPullRequest { environment } => format!(

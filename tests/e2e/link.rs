@@ -518,7 +518,8 @@ fn what_goes_wrong_is_said_in_plain_words() {
     assert!(exit == Some(2), "{text}");
     let (exit, text) =
         told(world.run("link", REPOSITORY, &["--trigger", "deployment", "--secret-file", guess]));
-    assert!(exit == Some(1) && text.contains("the gate does not know this secret"), "{text}");
+    assert!(exit == Some(2) && text.contains("the gate does not know this secret"), "{text}");
+    assert_eq!(world.github.changes(), Vec::<String>::new());
 
     let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
         .current_dir(PROJECT)

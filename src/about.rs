@@ -31,8 +31,14 @@ pub fn help(contact: Option<&str>) -> String {
 /// What a `GET` of a repository's own Payload URL answers, at a gate that is reached at this URL and whose operator has
 /// this contact.
 pub fn payload_url(gate: &str, repository: &RepositoryName, contact: Option<&str>) -> String {
-    let name = repository.without_git().unwrap_or(repository.as_spelt());
     let contact = contact.map(|contact| format!(" ({contact})")).unwrap_or_default();
+    if let Some(name) = repository.without_git() {
+        return format!(
+            "This is no Payload URL: none ends with .git. That of {name} is {gate}/{name}: enter it under Settings > \
+             Webhooks in that repository, with the secret that the operator of the build service{contact} gives you.\n"
+        );
+    }
+    let name = repository.as_spelt();
     format!(
         "This is the Payload URL of {name}: GitHub delivers that repository's push, deployment and \
          deployment_status events here, by POST. Enter {gate}/{name} under Settings > Webhooks in that \
@@ -57,8 +63,9 @@ mod tests {
             own.contains("the operator of the build service (ops@example.com) gives you"),
             "{own}"
         );
-        // None ends with .git.
-        assert_eq!(page("octocat/Hello-World.GIT", Some("ops@example.com")), own);
+        let other = page("octocat/Hello-World.GIT", Some("ops@example.com"));
+        assert!(other.starts_with("This is no Payload URL: none ends with .git."), "{other}");
+        assert!(other.contains("is https://gate.example/octocat/Hello-World: enter"), "{other}");
         assert!(page("octocat/Hello-World", None).contains("build service gives you"));
     }
 

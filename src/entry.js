@@ -59,6 +59,11 @@ export default {
     return run(gate.fetch(request, env));
   },
 
+  scheduled(event, env) {
+    renew();
+    return run(gate.scheduled(event.cron, env));
+  },
+
   async queue(batch, env) {
     const messages = batch.messages.values();
     const failures = [];

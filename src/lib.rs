@@ -19,9 +19,12 @@
 )]
 
 pub mod about;
+pub mod auto_deploy;
 pub mod delivery;
+pub mod github;
 pub mod handover;
 pub mod json;
+pub mod leaving;
 pub mod ledger;
 pub mod log;
 pub mod memory;
@@ -37,7 +40,7 @@ pub mod signature;
 pub mod time;
 pub mod url;
 
-use message::Queue;
+use message::{Queue, Work};
 use platform::env::Env;
 use platform::queue::{Message, RawMessage};
 use platform::request::Request;
@@ -46,6 +49,9 @@ use platform::task::Task;
 use platform::{Error, exported};
 use route::{NoRoute, Page, Route};
 use url::Location;
+
+/// The cron trigger for what has to be soon; any other is for what is old.
+const EACH_MINUTE: &str = "* * * * *";
 
 /// Takes an HTTP request: gives the task that answers it.
 #[exported]
@@ -83,11 +89,29 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
 #[exported]
 pub fn message(queue: &str, message: RawMessage, env: Env) -> Task {
     let message = Message::from(message);
-    match Queue::of(queue) {
-        Queue::Builds { given_up } => {
+    let Queue { work, given_up } = Queue::of(queue);
+    match work {
+        Work::Builds => {
             Task::doing(async move { handover::hand_over(message, &env, given_up).await })
         }
+        Work::GitHub => {
+            Task::doing(async move { auto_deploy::work(message, &env, given_up).await })
+        }
     }
+}
+
+/// Does what is to be done at the time of a cron trigger: gives the task that does it.
+#[exported]
+pub fn scheduled(cron: String, env: Env) -> Task {
+    Task::doing(async move {
+        let looks = auto_deploy::look_again(&env, cron.as_str() != EACH_MINUTE).await;
+        platform::log(&log::Line::Scheduled {
+            cron: &cron,
+            looks: *looks.as_ref().unwrap_or(&0),
+            detail: looks.as_ref().err().map(String::as_str),
+        });
+        Ok(())
+    })
 }
 
 /// In how many seconds a message is tried again whose task failed at its attempt number `attempt`.

@@ -68,6 +68,45 @@ pub enum Line<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         ledger_error: Option<&'a str>,
     },
+    /// What became of an attempt at something that is to be done at GitHub.
+    GitHub {
+        /// `done`, `retried`, `dead-letter` or `queued-again`.
+        outcome: &'static str,
+        /// The attempt's code.
+        code: &'static str,
+        /// From the attempt's beginning to its end, in milliseconds.
+        ms: u64,
+        /// Which attempt it was; the first is 1.
+        attempt: u32,
+        /// How long until the next attempt, in seconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_in: Option<u64>,
+        /// The GUID of the delivery that gave the hint.
+        delivery: Option<&'a str>,
+        /// The full name of the repository.
+        repository: Option<&'a str>,
+        /// The commit's hash.
+        sha: Option<&'a str>,
+        /// What became of the commit, by environment.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        found: Vec<FoundLine<'a>>,
+        /// What went wrong.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// Why the message could not be kept as a dead letter.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ledger_error: Option<&'a str>,
+    },
+    /// What a cron trigger did.
+    Scheduled {
+        /// The cron expression.
+        cron: &'a str,
+        /// How many commits are looked at again.
+        looks: usize,
+        /// What went wrong.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'a str>,
+    },
     /// What became of a request of the operator's.
     Operator {
         /// Its method.
@@ -79,4 +118,18 @@ pub enum Line<'a> {
         /// The answer's HTTP status.
         status: u16,
     },
+}
+
+/// What became of a commit in an environment.
+#[derive(Debug, Serialize)]
+pub struct FoundLine<'a> {
+    /// The environment.
+    pub environment: &'a str,
+    /// The state.
+    pub state: &'static str,
+    /// Why, in words.
+    pub reason: &'a str,
+    /// GitHub's id of the deployment, where it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<u64>,
 }

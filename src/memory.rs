@@ -28,6 +28,14 @@ impl<K: Hash + Eq, V: Clone> Remembered<K, V> {
         (now < *until).then(|| value.clone())
     }
 
+    /// Forgets the value of a key.
+    pub fn forget<Q: Hash + Eq + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        self.values.pop(key);
+    }
+
     /// Remembers a value in place of the one that its key had, until just before `until`.
     pub fn keep(&mut self, key: K, value: V, until: u64) {
         self.values.put(key, (value, until));
@@ -54,6 +62,9 @@ mod tests {
         assert_eq!(remembered.get("one", 9), Some(1));
         assert_eq!(remembered.get("one", 10), None);
         assert_eq!(remembered.get("other", 0), None);
+        remembered.keep("one".to_owned(), 1, 10);
+        remembered.forget("one");
+        assert_eq!(remembered.get("one", 0), None);
     }
 
     #[test]

@@ -136,6 +136,17 @@ impl GitHubUrl {
         }
     }
 
+    /// The base URL of its REST API, without a slash at its end: github.com's, that of an enterprise at ghe.com, or an
+    /// Enterprise Server's
+    /// (<https://docs.github.com/en/enterprise-server@latest/rest/using-the-rest-api/getting-started-with-the-rest-api#making-a-request>).
+    pub fn api(&self) -> String {
+        match self.0.split_once("://") {
+            Some((_, "github.com")) => "https://api.github.com".to_owned(),
+            Some((scheme, host)) if host.ends_with(".ghe.com") => format!("{scheme}://api.{host}"),
+            _ => format!("{}/api/v3", self.0),
+        }
+    }
+
     /// The URL at which a repository is cloned. GitHub compares it without regard to case, as it does the name.
     pub fn clone_url(&self, repository: &RepositoryName) -> String {
         format!("{}/{repository}.git", self.0)
@@ -184,14 +195,33 @@ impl Sha {
     }
 }
 
+/// What was given is no commit's hash.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InvalidSha;
+
+impl FromStr for Sha {
+    type Err = InvalidSha;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidSha)
+        }
+    }
+}
+
+impl fmt::Display for InvalidSha {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a commit's hash: 40 or 64 hexadecimal digits")
+    }
+}
+
+impl std::error::Error for InvalidSha {}
+
 impl<'a> FromJson<'a> for Sha {
     fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
-        let text = String::from_json(json)?;
-        if matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(text))
-        } else {
-            Err(Wrong::new("expected a commit's hash: 40 or 64 hexadecimal digits"))
-        }
+        String::from_json(json)?.parse().map_err(|error: InvalidSha| Wrong::new(error.to_string()))
     }
 }
 

@@ -48,6 +48,19 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// Reads the settings through `get`, which gives the value of a variable by its name, if there is one. Errors with
+    /// what is wrong.
+    pub fn read(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, String> {
+        let number = |name, default| number(&get, name, default);
+        let default = Self::default();
+        Self::new(
+            number("RETRY_FIRST_SECONDS", default.first_delay)?,
+            number("RETRY_LONGEST_SECONDS", default.longest_delay)?,
+            number("MAX_RETRIES", default.max_retries.into())?,
+            number("GIVE_UP_AFTER_SECONDS", default.give_up_after)?,
+        )
+    }
+
     /// Takes the settings' values. Errors with what is wrong where a value is out of range: a delay of
     /// nothing would use the retries up at once, and an age beyond what a queue can keep would have the
     /// queue delete what nobody took.
@@ -73,8 +86,20 @@ impl Schedule {
     }
 }
 
+/// A setting that is a whole number; the default where it is not set. Errors where it is something else.
+pub fn number(
+    get: impl Fn(&'static str) -> Option<String>,
+    name: &'static str,
+    default: u64,
+) -> Result<u64, String> {
+    match get(name) {
+        None => Ok(default),
+        Some(text) => text.trim().parse().map_err(|_| format!("{name} is not a whole number")),
+    }
+}
+
 /// What to do with a message after an attempt.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// It is done with.
     Acknowledge,
@@ -84,6 +109,26 @@ pub enum Step {
     Bury,
     /// It is put on the queue anew, because it can neither be kept nor stay.
     BeginAnew,
+}
+
+impl Step {
+    /// The word that stands for it in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "done",
+            Self::Retry(_) => "retried",
+            Self::Bury => "dead-letter",
+            Self::BeginAnew => "queued-again",
+        }
+    }
+
+    /// In how many seconds it is tried again, if it is.
+    pub fn seconds(self) -> Option<u64> {
+        match self {
+            Self::Retry(seconds) => Some(seconds),
+            Self::Acknowledge | Self::Bury | Self::BeginAnew => None,
+        }
+    }
 }
 
 impl Schedule {

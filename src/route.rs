@@ -40,14 +40,24 @@ pub enum Entrance {
     Repository(RepositoryName),
 }
 
-/// What an operator asks for. An id is as it stands in the path.
+/// What an operator asks for. Ids, names and queries are as they stand in the URL.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OperatorRoute {
-    /// `GET /-/dead-letters?after=ID`
-    ListLetters {
-        /// The id to list on after; 0 for the first page.
-        after: u64,
+    /// `GET /-/dead-letters`
+    ListLetters,
+    /// `GET /-/auto-deployments`
+    ListAutoDeployments,
+    /// `POST /-/auto-deployments/OWNER/NAME/SHA/retry`
+    RetryAutoDeployment {
+        /// The repository's full name.
+        repository: String,
+        /// The commit's hash.
+        sha: String,
     },
+    /// `GET /-/app`: who the gate is at GitHub.
+    ShowApp,
+    /// `PUT /-/app/hook`: the App's webhook gets this gate's URL and secret.
+    SetAppHook,
     /// `GET /-/dead-letters/ID`
     ShowLetter(String),
     /// `POST /-/dead-letters/ID/redrive`
@@ -72,7 +82,7 @@ impl Route {
     /// Finds the route of a request. For a webhook, a slash at the path's end changes nothing.
     pub fn parse(method: &str, location: &Location) -> Result<Self, NoRoute> {
         if let Some(path) = location.path.strip_prefix(OPERATOR) {
-            return Ok(Self::Operator(OperatorRoute::parse(method, path, location.query)));
+            return Ok(Self::Operator(OperatorRoute::parse(method, path)));
         }
         if location.path.strip_suffix('/').unwrap_or(location.path) == HELP {
             return match method {
@@ -105,21 +115,29 @@ impl Entrance {
 
 impl OperatorRoute {
     /// Finds the route of what follows `/-/`.
-    fn parse(method: &str, path: &str, query: Option<&str>) -> Result<Self, NoRoute> {
+    fn parse(method: &str, path: &str) -> Result<Self, NoRoute> {
+        let not_allowed = |allow| Err(NoRoute::MethodNotAllowed { allow });
         let segments: Vec<&str> = path.split('/').collect();
         match (method, segments.as_slice()) {
-            ("GET", ["dead-letters"]) => {
-                let after = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-                    .find(|(name, _)| name == "after")
-                    .and_then(|(_, value)| value.parse().ok());
-                Ok(Self::ListLetters { after: after.unwrap_or(0) })
-            }
+            ("GET", ["dead-letters"]) => Ok(Self::ListLetters),
             ("GET", ["dead-letters", id]) => Ok(Self::ShowLetter((*id).to_owned())),
             ("DELETE", ["dead-letters", id]) => Ok(Self::DropLetter((*id).to_owned())),
             ("POST", ["dead-letters", id, "redrive"]) => Ok(Self::RedriveLetter((*id).to_owned())),
-            (_, ["dead-letters"]) => Err(NoRoute::MethodNotAllowed { allow: "GET" }),
-            (_, ["dead-letters", _]) => Err(NoRoute::MethodNotAllowed { allow: "GET, DELETE" }),
-            (_, ["dead-letters", _, "redrive"]) => Err(NoRoute::MethodNotAllowed { allow: "POST" }),
+            ("GET", ["auto-deployments"]) => Ok(Self::ListAutoDeployments),
+            ("POST", ["auto-deployments", owner, name, sha, "retry"]) => {
+                Ok(Self::RetryAutoDeployment {
+                    repository: format!("{owner}/{name}"),
+                    sha: (*sha).to_owned(),
+                })
+            }
+            ("GET", ["app"]) => Ok(Self::ShowApp),
+            ("PUT", ["app", "hook"]) => Ok(Self::SetAppHook),
+            (_, ["dead-letters"] | ["auto-deployments"] | ["app"]) => not_allowed("GET"),
+            (_, ["dead-letters", _]) => not_allowed("GET, DELETE"),
+            (_, ["dead-letters", _, "redrive"] | ["auto-deployments", _, _, _, "retry"]) => {
+                not_allowed("POST")
+            }
+            (_, ["app", "hook"]) => not_allowed("PUT"),
             _ => Err(NoRoute::NotFound),
         }
     }
@@ -179,9 +197,23 @@ mod tests {
     fn every_operators_route() {
         let not_allowed = |allow| Err(NoRoute::MethodNotAllowed { allow });
         for (method, path, route) in [
-            ("GET", "/-/dead-letters", Ok(OperatorRoute::ListLetters { after: 0 })),
-            ("GET", "/-/dead-letters?after=7", Ok(OperatorRoute::ListLetters { after: 7 })),
-            ("GET", "/-/dead-letters?after=x&b", Ok(OperatorRoute::ListLetters { after: 0 })),
+            ("GET", "/-/dead-letters", Ok(OperatorRoute::ListLetters)),
+            ("GET", "/-/dead-letters?cursor=7", Ok(OperatorRoute::ListLetters)),
+            ("GET", "/-/auto-deployments?state=red", Ok(OperatorRoute::ListAutoDeployments)),
+            (
+                "POST",
+                "/-/auto-deployments/o/n/abc/retry",
+                Ok(OperatorRoute::RetryAutoDeployment {
+                    repository: "o/n".into(),
+                    sha: "abc".into(),
+                }),
+            ),
+            ("GET", "/-/app", Ok(OperatorRoute::ShowApp)),
+            ("PUT", "/-/app/hook", Ok(OperatorRoute::SetAppHook)),
+            ("POST", "/-/app", not_allowed("GET")),
+            ("GET", "/-/app/hook", not_allowed("PUT")),
+            ("GET", "/-/auto-deployments/o/n/abc/retry", not_allowed("POST")),
+            ("GET", "/-/auto-deployments/o/n/abc", Err(NoRoute::NotFound)),
             ("GET", "/-/dead-letters/7", Ok(OperatorRoute::ShowLetter("7".into()))),
             ("POST", "/-/dead-letters/7/redrive", Ok(OperatorRoute::RedriveLetter("7".into()))),
             ("DELETE", "/-/dead-letters/7", Ok(OperatorRoute::DropLetter("7".into()))),

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use buildgate::delivery::decision::{
-    DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored,
+    DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, Pushed,
 };
 use buildgate::delivery::rejection::Rejection;
 use buildgate::delivery::settings::Guidance;
-use buildgate::delivery::verdict::{Known, Outcome, Queued, Verdict};
-use buildgate::policy::{BuildWhen, Trigger};
+use buildgate::delivery::verdict::{Known, Outcome, Queued, ToRedeliver, Verdict};
+use buildgate::policy::auto_deploy::AutoDeploy;
+use buildgate::policy::{BuildWhen, Policy, Trigger};
 use buildgate::repository::GitHubUrl;
 use buildgate::route::Entrance;
 use buildgate::signature::github::SecretUsed;
@@ -26,6 +27,7 @@ fn verified(event: &str, trigger: Option<Trigger>) -> Known {
         repository: Some("octocat/Hello-World".parse().unwrap()),
         trigger,
         build: None,
+        to_redeliver: ToRedeliver::This,
     }
 }
 
@@ -33,13 +35,32 @@ fn answer(verdict: &Verdict, known: &Known) -> Value {
     serde_json::from_str(&verdict.body(known).unwrap()).unwrap()
 }
 
+fn check(faults: &[HookFault]) -> HookCheck {
+    HookCheck {
+        owner: HookOwner::Repository,
+        faults: faults.to_vec(),
+        part: None,
+        lacks_signs: vec![],
+        pings: Some("repos/octocat/Hello-World/hooks/7/pings".into()),
+    }
+}
+
 fn pong(faults: &[HookFault]) -> Verdict {
-    let faults = faults.to_vec();
-    Verdict::Pong(HookCheck { owner: HookOwner::Repository, faults, part: None })
+    Verdict::Pong(check(faults))
 }
 
 fn partial_pong(part: DeploymentPart) -> Verdict {
-    Verdict::Pong(HookCheck { owner: HookOwner::Repository, faults: vec![], part: Some(part) })
+    Verdict::Pong(HookCheck { part: Some(part), ..check(&[]) })
+}
+
+fn branch(name: &str, is_default: bool) -> Pushed {
+    Pushed::Branch { name: name.into(), is_default }
+}
+
+/// A policy's `auto_deploy`.
+fn auto_deploy(json: &str) -> AutoDeploy {
+    let policy = format!("{{\"trigger\":\"deployment\",\"auto_deploy\":{json}}}");
+    Policy::parse(&policy).unwrap().auto_deploy.unwrap()
 }
 
 /// A verdict, its event and trigger, its codes, and what its message says.
@@ -77,23 +98,129 @@ fn table() -> Vec<Row> {
             vec!["main", "octocat/Hello-World", "f95f852"],
         ),
         (
-            ignored(Ignored::TriggerIsDeployment { pushed: "main".into(), deleted: false }),
+            queued(Queued::AutoDeployment {
+                commit: "f95f852".into(),
+                policy: auto_deploy(r#"{"contexts":["build","docker-hub"]}"#),
+            }),
+            "status",
+            deployment,
+            (202, Que, "auto-deployment-queued"),
+            vec![
+                "Commit f95f852 of octocat/Hello-World may be green",
+                "Once build and docker-hub are green, it makes a deployment of it to production",
+                "`cargo run -- auto-deployments show octocat/Hello-World@f95f852`",
+            ],
+        ),
+        (
+            queued(Queued::AutoDeployment { commit: "f95f852".into(), policy: auto_deploy("{}") }),
+            "push",
+            deployment,
+            (202, Que, "auto-deployment-queued"),
+            vec!["Once every status and check of it is green"],
+        ),
+        (
+            ignored(Ignored::NotASuccess {
+                of: "The status build".into(),
+                state: "pending".into(),
+            }),
+            "status",
+            deployment,
+            (200, Ign, "not-a-success"),
+            vec!["The status build of this commit says pending", "the next sign of success"],
+        ),
+        (
+            ignored(Ignored::ContextNotUsed {
+                context: "lint".into(),
+                named: vec!["build".into(), "docker-hub".into()],
+            }),
+            "status",
+            deployment,
+            (200, Ign, "context-not-used"),
+            vec![
+                "once build and docker-hub are green; lint is not among them",
+                "auto_deploy.contexts",
+            ],
+        ),
+        (
+            ignored(Ignored::CheckNotCompleted { action: "created".into() }),
+            "check_run",
+            deployment,
+            (200, Ign, "action-not-used"),
+            vec!["created", "once its checks are completed"],
+        ),
+        (
+            ignored(Ignored::CommitOfAnotherBranch {
+                branch: "fix".into(),
+                enabled: EnabledBranches::Default("main".into()),
+            }),
+            "status",
+            deployment,
+            (200, Ign, "branch-not-enabled"),
+            vec!["of a commit on fix", "the default branch, main", "auto_deploy.branches"],
+        ),
+        (
+            ignored(Ignored::TriggerIsDeployment {
+                pushed: branch("main", true),
+                deleted: false,
+                deploys: None,
+            }),
             "push",
             deployment,
             (200, Ign, "trigger-is-deployment"),
             vec![
                 "octocat/Hello-World builds on deployments, so this push to main was not built.",
                 "POST /repos/octocat/Hello-World/deployments",
+                "If a deployment of the commit was made",
                 "`commit`",
                 "60 seconds",
             ],
         ),
         (
-            ignored(Ignored::TriggerIsDeployment { pushed: "fix".into(), deleted: true }),
+            ignored(Ignored::TriggerIsDeployment {
+                pushed: branch("fix", false),
+                deleted: false,
+                deploys: Some(EnabledBranches::Listed(vec!["main".into()])),
+            }),
             "push",
             deployment,
             (200, Ign, "trigger-is-deployment"),
-            vec!["This push to fix deleted the branch or tag", "there is nothing to build"],
+            vec![
+                "The gate itself deploys green commits of main only",
+                "with fix and every other branch that is to build in `branches`",
+            ],
+        ),
+        (
+            ignored(Ignored::TriggerIsDeployment {
+                pushed: Pushed::Tag("v1".into()),
+                deleted: false,
+                deploys: None,
+            }),
+            "push",
+            deployment,
+            (200, Ign, "trigger-is-deployment"),
+            vec!["this push of the tag v1 was not built", "with the ref v1", "No trigger builds"],
+        ),
+        (
+            ignored(Ignored::TriggerIsDeployment {
+                pushed: Pushed::Other("refs/notes/commits".into()),
+                deleted: false,
+                deploys: None,
+            }),
+            "push",
+            deployment,
+            (200, Ign, "trigger-is-deployment"),
+            vec!["refs/notes/commits", "There is nothing to do"],
+        ),
+        (
+            ignored(Ignored::TriggerIsDeployment {
+                pushed: branch("fix", false),
+                deleted: true,
+                deploys: None,
+            }),
+            "push",
+            deployment,
+            (200, Ign, "trigger-is-deployment"),
+            vec!["This push to fix deleted the branch", "there is nothing to build"],
         ),
         (
             ignored(Ignored::EnvironmentNotEnabled {
@@ -112,6 +239,7 @@ fn table() -> Vec<Row> {
             (200, Ign, "trigger-is-commit"),
             vec![
                 "octocat/Hello-World builds on pushes to enabled branches, so this deployment was not built",
+                "see the answer to that `push` delivery",
                 "`deployment`",
                 "60 seconds",
             ],
@@ -121,14 +249,14 @@ fn table() -> Vec<Row> {
             "push",
             manual,
             (200, Ign, "trigger-is-manual"),
-            vec!["this push was not built", "`commit` or `deployment`", "then redeliver"],
+            vec!["this push was not built", "for the trigger `commit`", "then redeliver"],
         ),
         (
             ignored(Ignored::EventNotUsed),
             "status",
             None,
             (200, Ign, "event-not-used"),
-            vec!["status events are not used"],
+            vec!["status events are not used here"],
         ),
         (
             ignored(Ignored::ActionNotUsed { action: "edited".into() }),
@@ -145,13 +273,20 @@ fn table() -> Vec<Row> {
             vec!["migrate", "task deploy"],
         ),
         (
-            ignored(Ignored::DeploymentFromFork { event: "pull_request".into() }),
+            ignored(Ignored::DeploymentFromFork { event: "issues".into(), is_certain: false }),
+            "deployment",
+            deployment,
+            (200, Ign, "deployment-from-fork"),
+            vec!["does not say whether its commit is a fork's", "workflow_dispatch"],
+        ),
+        (
+            ignored(Ignored::DeploymentFromFork { event: "pull_request".into(), is_certain: true }),
             "deployment",
             deployment,
             (200, Ign, "deployment-from-fork"),
             vec![
                 "pull_request",
-                "of a fork",
+                "a commit of a fork",
                 "never built",
                 "merge it into a branch of octocat/Hello-World",
             ],
@@ -199,21 +334,40 @@ fn table() -> Vec<Row> {
             ignored(Ignored::DeploymentStatusNotUsed {
                 state: "queued".into(),
                 when: BuildWhen::InProgress,
+                id: 7,
+                environment: "production".into(),
+                of_a_job: true,
             }),
             "deployment_status",
             deployment,
             (200, Ign, "deployment-status-not-used"),
-            vec!["status queued", "built when its status is in_progress"],
+            vec!["status queued of deployment 7 to production", "once its status is in_progress"],
+        ),
+        (
+            ignored(Ignored::DeploymentStatusNotUsed {
+                state: "failure".into(),
+                when: BuildWhen::InProgress,
+                id: 7,
+                environment: "production".into(),
+                of_a_job: true,
+            }),
+            "deployment_status",
+            deployment,
+            (200, Ign, "deployment-status-not-used"),
+            vec!["If it had that before", "If it never had, it was not built: run the job again"],
         ),
         (
             ignored(Ignored::DeploymentStatusNotUsed {
                 state: "success".into(),
                 when: BuildWhen::Created,
+                id: 7,
+                environment: "production".into(),
+                of_a_job: false,
             }),
             "deployment_status",
             deployment,
             (200, Ign, "deployment-status-not-used"),
-            vec!["status success", "built when it is created"],
+            vec!["status success", "the answer to its `deployment` delivery"],
         ),
         (
             ignored(Ignored::EnvironmentNotEnabled {
@@ -233,7 +387,7 @@ fn table() -> Vec<Row> {
             "deployment",
             deployment,
             (200, Ign, "environment-not-enabled"),
-            vec!["github-pages", "together with every other environment"],
+            vec!["github-pages", "mostly that is as it should be", "together with every other"],
         ),
         (
             ignored(Ignored::BranchNotEnabled {
@@ -260,11 +414,18 @@ fn table() -> Vec<Row> {
             ],
         ),
         (
-            ignored(Ignored::NotABranch { reference: "refs/tags/v1".into() }),
+            ignored(Ignored::NotABranch { pushed: Pushed::Tag("v1".into()) }),
             "push",
             commit,
             (200, Ign, "not-a-branch"),
-            vec!["refs/tags/v1 is not a branch", "trigger `deployment`", "with the ref v1"],
+            vec!["this push of the tag v1", "trigger `deployment`", "with the ref v1"],
+        ),
+        (
+            ignored(Ignored::NotABranch { pushed: Pushed::Other("refs/notes/x".into()) }),
+            "push",
+            commit,
+            (200, Ign, "not-a-branch"),
+            vec!["this push to refs/notes/x was not built", "There is nothing to do"],
         ),
         (
             ignored(Ignored::BranchDeleted { branch: "fix".into() }),
@@ -302,6 +463,16 @@ fn table() -> Vec<Row> {
                 "tick \"Deployments\"",
             ],
         ),
+        (
+            Verdict::Pong(HookCheck { lacks_signs: vec!["status", "check_suite"], ..check(&[]) }),
+            "ping",
+            deployment,
+            (200, Pong, "pong"),
+            vec![
+                "tick \"Statuses\" and \"Check suites\"",
+                "`gh api -X POST repos/octocat/Hello-World/",
+            ],
+        ),
         (pong(&[]), "ping", commit, (200, Pong, "pong"), vec!["sends push events"]),
         (
             pong(&[]),
@@ -333,7 +504,11 @@ fn table() -> Vec<Row> {
             "ping",
             deployment,
             (200, Pong, "hook-misconfigured"),
-            vec!["tick \"Active\"", "Settings > Webhooks"],
+            vec![
+                "tick \"Active\"",
+                "Settings > Webhooks",
+                "`gh api -X POST repos/octocat/Hello-World/hooks/7/pings`",
+            ],
         ),
         (
             rejected(Rejection::MissingHeader { problems: problems() }),
@@ -354,7 +529,7 @@ fn table() -> Vec<Row> {
             "push",
             None,
             (401, Rej, "missing-signature"),
-            vec!["X-GitHub-Event is missing", "Settings > Webhooks > Edit > Secret"],
+            vec!["X-GitHub-Event is missing", "The webhook has no secret", "the shared secret"],
         ),
         (
             rejected(Rejection::IllFormedSignature { problems: problems() }),
@@ -371,7 +546,7 @@ fn table() -> Vec<Row> {
             vec![
                 "This Payload URL, https://gate.example/, is for the webhooks of organizations and apps",
                 ".git",
-                "Settings > Webhooks > Edit",
+                "the shared secret",
             ],
         ),
         (
@@ -381,7 +556,8 @@ fn table() -> Vec<Row> {
             (403, Rej, "repository-mismatch"),
             vec![
                 "octocat/Old-Name was renamed or transferred",
-                "`cargo run -- link octocat/Hello-World --trigger deployment --url https://gate.example`",
+                "copied from there, set its Payload URL to https://gate.example/octocat/Hello-World",
+                "`cargo run -- link octocat/Hello-World --trigger POLICY --url https://gate.example`",
             ],
         ),
         (
@@ -615,8 +791,8 @@ fn what_another_setting_would_build_can_be_redelivered() {
     for (verdict, event, trigger, ..) in table() {
         let message = verdict.message(&verified(event, trigger));
         if message.contains("ask the operator") && matches!(verdict, Verdict::Ignored(_)) {
-            // A tag is built by a deployment of it, and not by the push of it; a fork's commit by none.
-            let never = ["not-a-branch", "deployment-from-fork"].contains(&verdict.codes().1);
+            // A tag is built by a deployment of it, and not by the push of it.
+            let never = verdict.codes().1 == "not-a-branch";
             assert_eq!(message.contains("then redeliver this delivery"), !never, "{message}");
             found += 1;
         }
@@ -658,7 +834,7 @@ fn a_wrong_signature_is_told_which_secret_its_payload_url_wants_and_no_secret() 
         for part in parts {
             assert!(message.contains(part), "{part} is not in: {message}");
         }
-        assert!(message.contains("Settings > Webhooks > Edit, then redeliver."), "{message}");
+        assert!(message.contains("hen redeliver."), "{message}");
         // What the unverified payload and headers say is not told.
         assert!(!message.contains("octocat/Hello-World") && !message.contains("push"), "{message}");
     }
@@ -746,7 +922,7 @@ fn an_organization_or_app_is_sent_to_its_own_settings() {
         (HookOwner::App, "the app's settings"),
     ] {
         let faults = vec![HookFault::NothingSent];
-        let verdict = Verdict::Pong(HookCheck { owner, faults, part: None });
+        let verdict = Verdict::Pong(HookCheck { owner, pings: None, ..check(&faults) });
         let known = Known { repository: None, ..verified("ping", None) };
         let answer = answer(&verdict, &known);
         assert_eq!(answer["code"], "hook-misconfigured");

@@ -5,7 +5,8 @@
 mod fixtures;
 
 use buildgate::delivery::decision::{
-    Decision, DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, decide,
+    Decision, DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, Pushed,
+    decide,
 };
 use buildgate::delivery::event::Event;
 use buildgate::message::build_request::{LARGEST_MESSAGE, QueuedRequest};
@@ -39,6 +40,7 @@ fn judge(event: &str, payload: &Value, policy: &str) -> Result<Value, Ignored> {
     match decide(&event, Some(&policy)) {
         Decision::Ignore(why) => Err(why),
         Decision::Pong(check) => panic!("{check:?}"),
+        Decision::Look(look) => panic!("{look:?}"),
         Decision::Build(build) => {
             let message = build.request(DELIVERY, RECEIVED_AT).into_message().unwrap();
             assert!(message.len() <= LARGEST_MESSAGE, "{} bytes", message.len());
@@ -84,7 +86,7 @@ fn without_a_policy_nothing_is_built() {
         assert!(event.governed_by().is_some());
     }
     assert!(parse("ping", &fixture("ping.organization")).governed_by().is_none());
-    assert!(parse("status", &fixture("status")).governed_by().is_none());
+    assert!(parse("issues", &fixture("status")).governed_by().is_none());
 }
 
 #[test]
@@ -113,12 +115,14 @@ fn manual_builds_nothing() {
 
 #[test]
 fn a_deployment_mode_repository_ignores_every_push() {
+    let main = || Pushed::Branch { name: "main".into(), is_default: true };
+    let other = || Pushed::Branch { name: "release/1.4".into(), is_default: false };
     for (push, pushed, deleted) in [
-        ("push", "main", false),
-        ("push.forced", "main", false),
-        ("push.other-branch", "release/1.4", false),
-        ("push.tag", "refs/tags/v1.4.0", false),
-        ("push.deleted", "release/1.4", true),
+        ("push", main(), false),
+        ("push.forced", main(), false),
+        ("push.other-branch", other(), false),
+        ("push.tag", Pushed::Tag("v1.4.0".into()), false),
+        ("push.deleted", other(), true),
     ] {
         for policy in [
             "deployment",
@@ -126,7 +130,7 @@ fn a_deployment_mode_repository_ignores_every_push() {
         ] {
             assert_eq!(
                 ignores("push", &fixture(push), policy),
-                Ignored::TriggerIsDeployment { pushed: pushed.into(), deleted },
+                Ignored::TriggerIsDeployment { pushed: pushed.clone(), deleted, deploys: None },
                 "{push}"
             );
         }
@@ -195,12 +199,12 @@ fn commit_ignores_what_is_no_commit_on_a_branch() {
     for policy in ["commit", r#"{"trigger":"commit","branches":["**"]}"#] {
         assert_eq!(
             ignores("push", &fixture("push.tag"), policy),
-            Ignored::NotABranch { reference: "refs/tags/v1.4.0".into() }
+            Ignored::NotABranch { pushed: Pushed::Tag("v1.4.0".into()) }
         );
         let note = changed("push", &[("/ref", json!("refs/notes/commits"))]);
         assert_eq!(
             ignores("push", &note, policy),
-            Ignored::NotABranch { reference: "refs/notes/commits".into() }
+            Ignored::NotABranch { pushed: Pushed::Other("refs/notes/commits".into()) }
         );
         assert_eq!(
             ignores("push", &fixture("push.deleted"), policy),
@@ -504,9 +508,13 @@ fn a_deployment_is_built_once_it_has_begun() {
                     when: waits_for,
                     of_a_job: build_when.is_none(),
                 },
-                Some(state) => {
-                    Ignored::DeploymentStatusNotUsed { state: state.into(), when: waits_for }
-                }
+                Some(state) => Ignored::DeploymentStatusNotUsed {
+                    state: state.into(),
+                    when: waits_for,
+                    id: 145_988_746,
+                    environment: "production".into(),
+                    of_a_job: !run.is_null(),
+                },
             };
             assert_eq!(judged, Err(ignored), "{state:?} under {policy}");
         }
@@ -541,15 +549,15 @@ fn a_forks_deployment_is_never_built() {
     let others =
         ["pull_request", "pull_request_target", "issue_comment", "workflow_run", "", "new"];
     for event in own_events.iter().chain(&others) {
-        let fork = || Ignored::DeploymentFromFork { event: (*event).into() };
+        let fork = |is_certain| Ignored::DeploymentFromFork { event: (*event).into(), is_certain };
         let head = |id: Value| judge(json!(event), json!({"id": id}));
-        assert_eq!(head(json!(7)), Err(fork()), "{event}");
+        assert_eq!(head(json!(7)), Err(fork(true)), "{event}");
         assert!(head(json!(own)).is_ok(), "{event}");
         for unknown in [Value::Null, json!({"id": null}), json!({})] {
             let judged = judge(json!(event), unknown);
             match own_events.contains(event) {
                 true => assert!(judged.is_ok(), "{event}"),
-                false => assert_eq!(judged, Err(fork()), "{event}"),
+                false => assert_eq!(judged, Err(fork(false)), "{event}"),
             }
         }
     }
@@ -558,7 +566,7 @@ fn a_forks_deployment_is_never_built() {
     for policy in ["deployment", listed] {
         assert_eq!(
             ignores("deployment", &fork, policy),
-            Ignored::DeploymentFromFork { event: "pull_request".into() }
+            Ignored::DeploymentFromFork { event: "pull_request".into(), is_certain: true }
         );
     }
 }
@@ -629,6 +637,8 @@ fn a_ping_tells_whether_the_webhook_can_work() {
         owner: HookOwner::Repository,
         faults: faults.to_vec(),
         part: None,
+        lacks_signs: vec![],
+        pings: Some("repos/octocat/Hello-World/hooks/109948940/pings".into()),
     };
     let (commit, deployment, manual) =
         (Some(Trigger::Commit), Some(Trigger::Deployment), Some(Trigger::Manual));
@@ -664,6 +674,8 @@ fn a_ping_tells_whether_the_webhook_can_work() {
         owner: HookOwner::Organization,
         faults: faults.to_vec(),
         part: None,
+        lacks_signs: vec![],
+        pings: Some("orgs/octo-org/hooks/109948941/pings".into()),
     };
     assert_eq!(check("ping.organization", &[], None), organization(&[]));
     assert_eq!(
@@ -675,7 +687,7 @@ fn a_ping_tells_whether_the_webhook_can_work() {
     let app = [("/hook/type", json!("App")), ("/hook/events", json!(["push"]))];
     assert_eq!(
         check("ping.organization", &app, None),
-        HookCheck { owner: HookOwner::App, faults: vec![], part: None }
+        HookCheck { owner: HookOwner::App, pings: None, ..organization(&[]) }
     );
 }
 

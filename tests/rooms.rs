@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Each room of `src/`, a folder or a file of its own, with the rooms that it may import. A room imports only those
 /// above it, so no circle can be drawn; that is tested, too.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     ("log", &[]),
     ("memory", &[]),
     ("retry", &[]),
@@ -22,11 +22,29 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("signature", &["published", "repository"]),
     ("policy", &["json", "repository"]),
     ("message", &["json", "policy", "repository"]),
-    ("ledger", &["platform"]),
+    ("github", &["json", "memory", "platform", "repository", "time", "url"]),
+    ("ledger", &["message", "platform", "time"]),
+    ("leaving", &["ledger", "message", "platform", "retry"]),
+    (
+        "auto_deploy",
+        &[
+            "github",
+            "leaving",
+            "ledger",
+            "log",
+            "message",
+            "platform",
+            "policy",
+            "repository",
+            "retry",
+            "time",
+        ],
+    ),
     (
         "delivery",
         &[
             "json",
+            "ledger",
             "log",
             "memory",
             "message",
@@ -39,13 +57,45 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "url",
         ],
     ),
-    ("handover", &["ledger", "log", "message", "platform", "retry", "signature", "time", "url"]),
-    ("operator", &["ledger", "log", "platform", "published", "route", "time", "url"]),
-    ("lib", &["about", "delivery", "handover", "message", "operator", "platform", "route", "url"]),
+    (
+        "handover",
+        &["leaving", "ledger", "log", "message", "platform", "retry", "signature", "time", "url"],
+    ),
+    (
+        "operator",
+        &[
+            "github",
+            "json",
+            "ledger",
+            "log",
+            "message",
+            "platform",
+            "published",
+            "repository",
+            "route",
+            "time",
+            "url",
+        ],
+    ),
+    (
+        "lib",
+        &[
+            "about",
+            "auto_deploy",
+            "delivery",
+            "handover",
+            "log",
+            "message",
+            "operator",
+            "platform",
+            "route",
+            "url",
+        ],
+    ),
 ];
 
 /// The rooms that tell a story: of such a folder only `mod.rs` asks the runtime for anything.
-const STORIES: [&str; 3] = ["delivery", "handover", "operator"];
+const STORIES: [&str; 4] = ["auto_deploy", "delivery", "handover", "operator"];
 
 /// The crates that are the runtime.
 const RUNTIME: [&str; 4] = ["js_sys", "wasm_bindgen", "web_sys", "worker"];

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use buildgate::delivery::judge::{Judged, judge};
+use buildgate::delivery::event::Deployment;
+use buildgate::delivery::judge::{Judged, ToQueue, judge};
 use buildgate::delivery::rejection::Rejection;
 use buildgate::delivery::verdict::{Known, Verdict};
 use buildgate::policy::{InvalidPolicy, Policy};
@@ -77,26 +78,36 @@ impl Explain {
             format!("--policy cannot be used: {problem}; {}", advice(&self.policy))
         })?;
         let policy_of = async |_: &RepositoryName| Ok(Rc::new(policy));
+        // Which deployments a gate has made stands in its ledger.
+        let made_for = async |_: &Deployment| Ok(None);
         let received_at = u64::try_from(received_at)?;
         let github = self.github_url.or_else(|| setting("GITHUB_URL"));
         let github = GitHubUrl::parse(github.as_deref()).map_err(
             |InvalidGitHubUrl| "--github-url is not an https URL such as https://github.com",
         )?;
         let entrance = Entrance::Shared;
-        let judged =
-            judge(payload.as_bytes(), &entrance, &github, received_at, &mut known, policy_of)
-                .now_or_never()
-                .ok_or("there is something to wait for")?;
-        let Judged { verdict, build } = judged.unwrap_or_else(|why: Rejection| Judged {
+        let judged = judge(
+            payload.as_bytes(),
+            &entrance,
+            &github,
+            received_at,
+            &mut known,
+            policy_of,
+            made_for,
+        )
+        .now_or_never()
+        .ok_or("there is something to wait for")?;
+        let Judged { verdict, to_queue } = judged.unwrap_or_else(|why: Rejection| Judged {
             verdict: Verdict::Rejected(why),
-            build: None,
+            to_queue: None,
         });
-        let build_request: Option<Value> = match build {
-            Some(build) => {
-                known.queued(build.id);
-                Some(serde_json::from_str(&build.message)?)
+        // A look at GitHub has no request that anybody else gets to see.
+        let build_request: Option<Value> = match to_queue {
+            Some(ToQueue { message, build: Some(id), .. }) => {
+                known.build = Some(id);
+                Some(serde_json::from_str(&message)?)
             }
-            None => None,
+            _ => None,
         };
 
         let mut answer: Value = serde_json::from_str(&verdict.body(&known)?)?;

@@ -34,8 +34,8 @@ impl Gate {
         let mut letters = Vec::new();
         let mut after = Some(0);
         while let Some(id) = after {
-            let page: DeadLetterPage = self.ask("GET", &format!("dead-letters?after={id}"))?;
-            letters.extend(page.dead_letters);
+            let page: DeadLetterPage = self.ask("GET", &format!("dead-letters?cursor={id}"))?;
+            letters.extend(page.items);
             after = page.next;
         }
         Ok(letters)

@@ -6,19 +6,20 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::delivery::decision::{
-    DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored,
+    DeploymentPart, EnabledBranches, HookCheck, HookFault, HookOwner, Ignored, Pushed,
 };
 use crate::delivery::rejection::Rejection;
 use crate::delivery::request::LARGEST_BODY;
-use crate::delivery::verdict::{Known, Outcome, Queued, Verdict};
+use crate::delivery::verdict::{Known, Outcome, Queued, ToRedeliver, Verdict};
+use crate::policy::auto_deploy::Context;
 use crate::policy::{ALLOWED, BuildWhen, Trigger, command};
 use crate::repository::RepositoryName;
 use crate::route::{Entrance, HELP};
-use crate::signature::github::{SIGNATURE_HEADER, SecretUsed};
+use crate::signature::github::SecretUsed;
 
 /// How long a change in KV can take to be seen everywhere
 /// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>).
-const SEEN_WITHIN: &str = "Such a change is seen within 60 seconds; then redeliver this delivery";
+const SEEN_WITHIN: &str = "Such a change is seen within 60 seconds; then ";
 
 /// The page that explains the answers, for somebody who has the project and no gate.
 const HELP_OF_THE_PROJECT: &str = "docs/answers.md";
@@ -106,6 +107,23 @@ impl fmt::Display for Operator<'_> {
 fn queued_message(queued: &Queued, known: &Known) -> String {
     let (repository, operator) = (Name(known), Operator(known));
     let queued = match queued {
+        Queued::AutoDeployment { commit, policy } => {
+            return format!(
+                "Commit {commit} of {repository} may be green, so the gate now asks GitHub. Once {} {}, it makes a \
+                 deployment of it to {}, and the `deployment` event of that starts the build. If none comes, ask {operator} \
+                 what it waits for (`cargo run -- auto-deployments show {repository}@{commit}`).",
+                match &policy.contexts {
+                    Some(named) =>
+                        named.iter().map(Context::shown).collect::<Vec<_>>().join(" and "),
+                    None => "every status and check of it".to_owned(),
+                },
+                match policy.contexts.as_deref() {
+                    Some([_, _, ..]) => "are green",
+                    _ => "is green",
+                },
+                policy.environments.join(" and ")
+            );
+        }
         Queued::Push { branch, commit } => {
             format!("The push to {branch} of {repository} is queued: commit {commit}")
         }
@@ -120,18 +138,80 @@ fn queued_message(queued: &Queued, known: &Known) -> String {
 }
 
 /// What is left to do once another setting is asked for: a delivery can be redelivered whatever it was answered. But one
-/// that tells of a job's deployment may not be the one that builds.
+/// that tells of a deployment may not be the one that it is built at.
 struct ThenRedeliver<'a>(&'a Known);
 
 impl fmt::Display for ThenRedeliver<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(SEEN_WITHIN)?;
-        f.write_str(match self.0.event.as_deref() {
-            Some("deployment" | "deployment_status") => {
-                ", or, if a GitHub Actions job made the deployment, run the job again."
-            }
-            _ => ".",
-        })
+        match self.0.to_redeliver {
+            ToRedeliver::This => f.write_str("redeliver this delivery."),
+            ToRedeliver::Creation => f.write_str(
+                "redeliver the `deployment` delivery of this deployment: at a status of it, nothing is built.",
+            ),
+            ToRedeliver::Status { state, of_a_job } => write!(
+                f,
+                "redeliver the `deployment_status` delivery of this deployment whose state is {state}{}. To redeliver this \
+                 one builds nothing.",
+                if of_a_job { ", or, if there is none, run the job again" } else { "" }
+            ),
+        }
+    }
+}
+
+/// What stands where a push was made, in the middle of a sentence.
+struct To<'a>(&'a Pushed);
+
+impl fmt::Display for To<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Pushed::Branch { name, .. } => write!(f, "to {name}"),
+            Pushed::Tag(name) => write!(f, "of the tag {name}"),
+            Pushed::Other(reference) => write!(f, "to {reference}"),
+        }
+    }
+}
+
+/// Says of a push what is built of a repository that builds on deployments, and how.
+fn trigger_is_deployment(
+    pushed: &Pushed,
+    deploys: Option<&EnabledBranches>,
+    known: &Known,
+) -> String {
+    let (repository, operator) = (Name(known), Operator(known));
+    let then_redeliver = ThenRedeliver(known);
+    let to = To(pushed);
+    let so = format!("{repository} builds on deployments, so this push {to} was not built.");
+    let deploys = match deploys {
+        None => String::new(),
+        Some(EnabledBranches::Listed(listed)) => {
+            format!(" (The gate itself deploys green commits of {} only.)", listed.join(" and "))
+        }
+        Some(EnabledBranches::Default(default)) => {
+            format!(" (The gate itself deploys green commits of {default} only.)")
+        }
+    };
+    let create = format!(
+        "If a deployment of the commit was made, the answers to its own deliveries (`deployment`, `deployment_status`) say \
+         what became of it. If none was, create one: with an Actions job that has an `environment`, or POST \
+         /repos/{repository}/deployments.{deploys}"
+    );
+    match pushed {
+        Pushed::Branch { is_default: true, .. } => format!(
+            "{so} {create} To build pushes to enabled branches instead, ask {operator} for the trigger `commit`. \
+             {then_redeliver}"
+        ),
+        Pushed::Branch { name, .. } => format!(
+            "{so} {create} To build pushes instead, ask {operator} for the trigger `commit`, with {name} and every other \
+             branch that is to build in `branches`. {then_redeliver}"
+        ),
+        Pushed::Tag(tag) => format!(
+            "{so} To build it, create a deployment of it: POST /repos/{repository}/deployments with the ref {tag}. If one \
+             was made, the answers to its own deliveries say what became of it. No trigger builds pushes of tags."
+        ),
+        Pushed::Other(_) => {
+            format!("{so} Only branches and tags are built. There is nothing to do.")
+        }
     }
 }
 
@@ -140,50 +220,90 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
     let then_redeliver = ThenRedeliver(known);
     let event = known.event.as_deref().unwrap_or("event");
     match ignored {
-        Ignored::TriggerIsDeployment { pushed, deleted: true } => format!(
-            "This push to {pushed} deleted the branch or tag, so there is nothing to build. ({repository} \
-             builds on deployments.) There is nothing to do."
+        Ignored::TriggerIsDeployment { pushed, deleted: true, .. } => format!(
+            "This push {} deleted {}, so there is nothing to build. ({repository} builds on deployments.) There is nothing \
+             to do.",
+            To(pushed),
+            if matches!(pushed, Pushed::Branch { .. }) { "the branch" } else { "it" }
         ),
-        Ignored::TriggerIsDeployment { pushed, deleted: false } => format!(
-            "{repository} builds on deployments, so this push to {pushed} was not built. To build its commit, \
-             create a deployment of it (with an Actions job that has an `environment`, or POST \
-             /repos/{repository}/deployments). To build pushes to enabled branches instead, ask {operator} \
-             for the trigger `commit`. {then_redeliver}"
-        ),
+        Ignored::TriggerIsDeployment { pushed, deleted: false, deploys } => {
+            trigger_is_deployment(pushed, deploys.as_ref(), known)
+        }
         Ignored::TriggerIsCommit => format!(
-            "{repository} builds on pushes to enabled branches, so this deployment was not built. To build on \
-             deployments instead, ask {operator} for the trigger `deployment`. {then_redeliver}"
+            "{repository} builds on pushes to enabled branches, so this deployment was not built. Its commit is built when \
+             it is pushed to an enabled branch: see the answer to that `push` delivery. To build on deployments instead, ask \
+             {operator} for the trigger `deployment`. {then_redeliver}"
         ),
-        Ignored::TriggerIsManual => format!(
-            "{repository} builds only when somebody starts a build at the build service, so this {event} was \
-             not built. To build on pushes or deployments, ask {operator} for the trigger `commit` or \
-             `deployment`. {then_redeliver}"
-        ),
+        Ignored::TriggerIsManual => {
+            let (wanted, other, others) = match event {
+                "push" => ("commit", "deployment", "deployments"),
+                _ => ("deployment", "commit", "pushes"),
+            };
+            format!(
+                "{repository} builds only when somebody starts a build at the build service, so this {event} was not built. \
+                 Start it there; or, to build each such event, ask {operator} for the trigger `{wanted}`. {then_redeliver} \
+                 Under `{other}`, {others} are built instead."
+            )
+        }
         Ignored::EventNotUsed => format!(
-            "Builds start from push, deployment and deployment_status events; {event} events are not used, \
+            "Builds start from push, deployment and deployment_status events; {event} events are not used here, \
              so there was nothing to do. You can leave this event ticked in the webhook's settings or untick it."
         ),
+        Ignored::NotASuccess { of, state } => format!(
+            "{of} of this commit says {state}. The gate deploys {repository} once what has to be green is, so there is \
+             nothing to do but to get it green: the next sign of success starts the next look."
+        ),
+        Ignored::ContextNotUsed { context, named } => format!(
+            "{repository} is deployed once {} {} green; {context} is not among them, so nothing follows from it. To have it \
+             count, ask {operator} to add it to the policy's `auto_deploy.contexts`. {then_redeliver}",
+            named.join(" and "),
+            if named.len() == 1 { "is" } else { "are" }
+        ),
+        Ignored::CheckNotCompleted { action } => format!(
+            "A commit may be deployed once its checks are completed; this event's action is {action}, so nothing follows \
+             from it. There is nothing to do."
+        ),
+        Ignored::CommitOfAnotherBranch { branch, enabled } => format!(
+            "This {event} is of a commit on {branch}, and the gate deploys those on {}, so nothing follows from it. Once \
+             the commit is on such a branch, the push starts a look at it. To have {branch} deployed, ask {operator} to add \
+             it to the policy's `auto_deploy.branches`. {then_redeliver}",
+            match enabled {
+                EnabledBranches::Listed(listed) => listed.join(" and "),
+                EnabledBranches::Default(default) => format!("the default branch, {default}"),
+            }
+        ),
         Ignored::ActionNotUsed { action } => format!(
-            "A build starts when a deployment or a status of it is created; this event's action is \
-             {action}, so it was not built. There is nothing to do."
+            "A build starts when a deployment or a status of it is created; this event's action is {action}, so nothing \
+             was built. There is nothing to do."
         ),
         Ignored::TaskNotDeploy { task } => format!(
             "Only deployments with the task deploy are built; the task of this one is {task}, so it \
              was not built. To build its commit, create another deployment of it, with the task deploy (the \
              default)."
         ),
-        Ignored::DeploymentFromFork { event } => format!(
-            "This deployment was made by a GitHub Actions job whose run was started by {} and is of a fork, or \
-             GitHub does not say that it is not. Such a commit is never built: no setting changes that, and to \
-             redeliver does not help. To build it, merge it into a branch of {repository}, and deploy that branch: \
-             with a job that a push or workflow_dispatch starts, or POST /repos/{repository}/deployments. If it is \
-             of no fork, ask {operator}.",
-            if event.is_empty() { "an event that GitHub does not name" } else { event }
-        ),
+        Ignored::DeploymentFromFork { event, is_certain } => {
+            let event = if event.is_empty() { "an event that GitHub does not name" } else { event };
+            let deploy = format!(
+                "with a job that a push or workflow_dispatch starts, or POST /repos/{repository}/deployments"
+            );
+            if *is_certain {
+                format!(
+                    "This deployment was made by a GitHub Actions job whose run was started by {event}, for a commit of a \
+                     fork. Those are never built: no setting changes that, and to redeliver does not help. To build it, \
+                     merge it into a branch of {repository}, and deploy that branch: {deploy}."
+                )
+            } else {
+                format!(
+                    "This deployment was made by a GitHub Actions job whose run was started by {event}, and of such a run \
+                     GitHub does not say whether its commit is a fork's. So it was not built: no setting changes that, and \
+                     to redeliver does not help. Deploy {deploy}."
+                )
+            }
+        }
         Ignored::DeploymentFromPullRequest { environment } => format!(
-            "This deployment to {environment} was made for a pull request, so it was not built: where the \
-             policy lists no `environments`, {repository} builds no pull request's. To build it, ask {operator} \
-             to list {environment} together with every other environment that is to build. {then_redeliver}"
+            "This deployment to {environment} was made for a pull request, so it was not built: where the policy lists no \
+             `environments`, {repository} builds no pull request's. Deploy from a branch, or ask {operator} to list \
+             {environment} together with every other environment that is to build. {then_redeliver}"
         ),
         Ignored::DeploymentNotStarted { environment, when, of_a_job } => format!(
             "This deployment to {environment} is not built yet: {}, so it is built when its status is {when}. \
@@ -196,19 +316,38 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
                 format!("the policy of {repository} has `build_when` {when}")
             }
         ),
-        Ignored::DeploymentStatusNotUsed { state, when } => format!(
-            "The status {state} of a deployment builds nothing: this deployment is built when {}. There is \
-             nothing to do.",
-            match when {
-                BuildWhen::Created => "it is created".to_owned(),
-                later => format!("its status is {later}"),
+        Ignored::DeploymentStatusNotUsed {
+            state,
+            when: BuildWhen::Created,
+            id,
+            environment,
+            ..
+        } => {
+            format!(
+                "The status {state} of deployment {id} to {environment} builds nothing: it is built when it is created, and \
+                 the answer to its `deployment` delivery says what became of it. There is nothing to do."
+            )
+        }
+        Ignored::DeploymentStatusNotUsed { state, when, id, environment, of_a_job } => {
+            let status =
+                format!("The status {state} of deployment {id} to {environment} builds nothing");
+            if matches!(state.as_str(), "waiting" | "queued" | "pending" | "in_progress") {
+                format!(
+                    "{status}: it is built once its status is {when}. Wait for that delivery; its answer says what became \
+                     of it."
+                )
+            } else {
+                format!(
+                    "{status}: it is built at the status {when} only. If it had that before, the answer to that delivery \
+                     says what became of it. If it never had, it was not built: {}.",
+                    if *of_a_job { "run the job again" } else { "make the deployment again" }
+                )
             }
-        ),
+        }
         Ignored::EnvironmentNotEnabled { environment, enabled: None } => format!(
-            "This deployment to {environment} was not built: where the policy lists no `environments`, \
-             {repository} builds for every one but github-pages, because GitHub Pages makes \
-             deployments of its own. Deploy to another one, or ask {operator} to list \
-             {environment} together with every other environment that is to build. {then_redeliver}"
+            "This deployment to {environment} was not built, and mostly that is as it should be: GitHub Pages makes \
+             deployments of its own, which build only where the policy's `environments` list {environment}. To build them, \
+             ask {operator} to list it, together with every other environment that is to build. {then_redeliver}"
         ),
         Ignored::EnvironmentNotEnabled { environment, enabled: Some(enabled) } => format!(
             "This deployment to {environment} was not built: {repository} builds only for {}. {} ask {operator} \
@@ -229,16 +368,17 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             listed(enabled, "branches"),
             if enabled.is_empty() { "To build it," } else { "Use one of these, or" }
         ),
-        Ignored::NotABranch { reference } => {
-            let name = reference.strip_prefix("refs/tags/").unwrap_or(reference);
-            format!(
-                "{repository} builds on pushes to branches, and {reference} is not a branch, so this push \
-                 was not built. To build its commit, push it to a branch that builds. To build tags, ask \
-                 {operator} for the trigger `deployment`, under which pushes build nothing, and create a deployment \
-                 of each (POST /repos/{repository}/deployments with the ref {name}; where the policy lists \
-                 `branches`, the tags have to be among them). To redeliver this push does not help."
-            )
-        }
+        Ignored::NotABranch { pushed: Pushed::Tag(tag) } => format!(
+            "{repository} builds on pushes to branches, so this push of the tag {tag} was not built. To build its commit, \
+             push it to a branch that builds. To build tags, ask {operator} for the trigger `deployment`, under which \
+             pushes build nothing, and create a deployment of each (POST /repos/{repository}/deployments with the ref \
+             {tag}; where the policy lists `branches`, the tags have to be among them). To redeliver this push does not \
+             help."
+        ),
+        Ignored::NotABranch { pushed } => format!(
+            "{repository} builds on pushes to branches, so this push {} was not built. There is nothing to do.",
+            To(pushed)
+        ),
         Ignored::BranchDeleted { branch } => format!(
             "This push deleted the branch {branch}, so there is no commit to build. There is nothing \
              to do."
@@ -261,6 +401,17 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
         HookOwner::Organization => "the organization's Settings > Webhooks > Edit",
         HookOwner::App => "the app's settings",
     };
+    // What a ping tells of its webhook GitHub tells again, to the letter, when it is redelivered.
+    let again = match &check.pings {
+        Some(path) => format!(
+            "To check again, have GitHub send a new ping: `gh api -X POST {path}`. To redeliver this one \
+             repeats what it says."
+        ),
+        None => {
+            "The next event shows whether it does. To redeliver this ping repeats what it says."
+                .to_owned()
+        }
+    };
     let subject = match (&known.repository, known.trigger) {
         (Some(repository), Some(trigger)) => format!("{repository} has the trigger `{trigger}`"),
         _ => "This webhook belongs to no single repository".to_owned(),
@@ -282,9 +433,11 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
                     "and this webhook sends the events that it needs: deployments to enabled environments \
                      will be built."
                 }
-                Some(_) => "of whose deployments this webhook has only a part built.",
+                Some(_) => "but with this webhook only a part of its deployments is built.",
             },
-            Some(Trigger::Manual) => "so no event of this webhook will be built.",
+            Some(Trigger::Manual) => {
+                "so no event of this webhook will be built: for that, it takes the trigger `commit` or `deployment`."
+            }
             None => {
                 "and sends events that can start builds. Whether a repository builds depends on its \
                  trigger: each must be linked, by itself or all of an owner at once."
@@ -294,11 +447,20 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
             let (built, others, tick) = part_words(part);
             format!(
                 " It sends no {} events, so only deployments that {built} will be built. To build those \
-                 that {others}, too, tick \"{tick}\" in {settings}, then redeliver this ping to check again.",
+                 that {others}, too, tick \"{tick}\" in {settings}. {again}",
                 missing_event(part)
             )
         });
-        return format!("{signature} {subject}, {so}{part}");
+        let signs = match check.lacks_signs.as_slice() {
+            [] => String::new(),
+            lacking => format!(
+                " It does not send the {} events, so that a commit is green the gate may hear late, or only by the next \
+                 push: tick {} in {settings}. {again}",
+                lacking.join(" and "),
+                lacking.iter().map(|event| box_of(event)).collect::<Vec<_>>().join(" and ")
+            ),
+        };
+        return format!("{signature} {subject}, {so}{part}{signs}");
     }
     let faults: Vec<String> = check
         .faults
@@ -324,8 +486,7 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
         _ => "",
     };
     format!(
-        "{signature} But this webhook cannot start builds. {subject}{manual}. {} Then \
-         redeliver this ping to check again.",
+        "{signature} But this webhook cannot start builds. {subject}{manual}. {} {again}",
         faults.join(" ")
     )
 }
@@ -335,6 +496,9 @@ fn box_of(event: &str) -> &'static str {
     match event {
         "push" => "\"Pushes\"",
         "deployment_status" => "\"Deployment statuses\"",
+        "status" => "\"Statuses\"",
+        "check_run" => "\"Check runs\"",
+        "check_suite" => "\"Check suites\"",
         _ => "\"Deployments\"",
     }
 }
@@ -366,10 +530,9 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
             problems.join("; ")
         ),
         Rejection::MissingSignature { problems } => format!(
-            "The delivery is not signed: {}. Ask {operator} for the webhook secret, enter it under Settings > \
-             Webhooks > Edit > Secret, so that GitHub signs each delivery with {SIGNATURE_HEADER}; then \
-             redeliver.",
-            problems.join("; ")
+            "The delivery is not signed: {}. {}",
+            problems.join("; "),
+            which_secret(known, "The webhook has no secret")
         ),
         Rejection::IllFormedSignature { problems } => format!(
             "The signature cannot be read: {}. GitHub never sends one like that, \
@@ -383,8 +546,9 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
         ),
         Rejection::OtherRepositoryId { id, expected } => format!(
             "The policy of {repository} is for the repository whose id is {expected}, and this delivery is \
-             about one of the same name whose id is {id}: the name was given up and registered anew. {}",
-            send_along(known, "deployment", "or with the trigger that is wanted")
+             about one of the same name whose id is {id}: probably the name was given up and registered anew, or else the \
+             policy has a wrong id. {}",
+            send_along(known, "POLICY", "POLICY is the trigger or policy that is wanted for this one")
         ),
         Rejection::OtherCloneUrl { expected, github } => format!(
             "This gate serves the repositories of {github}, where {repository} is cloned from {expected}; \
@@ -392,13 +556,15 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
         ),
         Rejection::OtherRepository { route } => match &known.repository {
             Some(repository) => format!(
-                "This webhook's Payload URL and secret are those of {route}, but the delivery is about \
-                 {repository}. If {route} was renamed or transferred, it has to be linked under its new name. {}",
-                send_along(known, "deployment", "or with the trigger that it had")
+                "This webhook's Payload URL and secret are those of {route}, but the delivery is about {repository}. If the \
+                 webhook was copied from there, set its Payload URL to {gate}/{repository}, with that repository's own \
+                 secret. If {route} was renamed or transferred, it has to be linked under its new name. {}",
+                send_along(known, "POLICY", "POLICY is the trigger or policy that it had"),
+                gate = known.gate
             ),
             None => format!(
                 "This webhook's Payload URL is that of {route}, but the delivery names no repository. An \
-                 organization's or app's webhook belongs at {gate}/, with the operator's own secret.",
+                 organization's or app's webhook belongs at {gate}/, with the shared secret; ask {operator} for it.",
                 gate = known.gate
             ),
         },
@@ -416,6 +582,11 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
             "There is nothing at this path. Set the webhook's Payload URL to the repository's own: \
              {gate}/ and its full name, such as octocat/Hello-World; for an organization's or app's webhook, to \
              {gate}/ alone.",
+            gate = known.gate
+        ),
+        Rejection::MethodNotAllowed { allow } if !allow.contains("POST") => format!(
+            "This page takes no deliveries. Set the webhook's Payload URL to the repository's own: {gate}/ and its full \
+             name, such as octocat/Hello-World.",
             gate = known.gate
         ),
         Rejection::MethodNotAllowed { .. } => {
@@ -504,8 +675,26 @@ fn bad_signature_message(known: &Known) -> String {
         ),
         _ => format!(
             "This Payload URL, {gate}/, is for the webhooks of organizations and apps, and the signature was not made \
-             with their shared secret. A repository's webhook has a Payload URL of its own, {gate}/OWNER/NAME \
-             (without .git), and a secret of its own. Ask {operator} for the secret, and enter it {enter}"
+             with their shared secret. {}",
+            which_secret(known, "")
+        ),
+    }
+}
+
+/// Says which secret the Payload URL wants that was called; `why` leads the sentence, where nothing else does.
+fn which_secret(known: &Known, why: &str) -> String {
+    let (gate, operator) = (&known.gate, Operator(known));
+    let so = if why.is_empty() { String::new() } else { format!("{why}: ") };
+    match &known.entrance {
+        Some(Entrance::Repository(repository)) => format!(
+            "{so}ask {operator} for the secret of {repository}, and enter it under Settings > Webhooks > Edit > Secret; \
+             then redeliver."
+        ),
+        _ => format!(
+            "{so}{} this is one repository's webhook, set its Payload URL to {gate}/OWNER/NAME (without .git), and enter \
+             that repository's own secret, which {operator} gives you. If it is an organization's or app's, enter the \
+             shared secret. Then redeliver.",
+            if why.is_empty() { "If" } else { "if" }
         ),
     }
 }

@@ -1,9 +1,10 @@
 //! Whether an event starts a build, and if not, why. A pure function of the event and the policy:
 //! this table is what buildgate is for.
 
-use crate::delivery::event::{Deployment, Event, Hook, Push, WorkflowRun};
+use crate::delivery::event::{Deployment, Event, Ping, Push, WorkflowRun};
+use crate::delivery::sign::WorthALook;
 use crate::message::build_request::{BuildRequest, Commit, DeploymentRequest, VERSION};
-use crate::policy::{BuildWhen, Policy, Trigger};
+use crate::policy::{BranchPatterns, BuildWhen, Policy, Trigger};
 use crate::time::{Moment, rfc3339};
 
 /// The action of a deployment, or of a deployment's status, that was just made: the only one that builds.
@@ -31,6 +32,8 @@ const PULL_REQUEST: &str = "pull_request";
 pub enum Decision<'a> {
     /// It is built.
     Build(Build<'a>),
+    /// It is a sign that a commit may be deployed: that is looked into.
+    Look(WorthALook<'a>),
     /// It is not.
     Ignore(Ignored),
     /// It is a ping, and tells how its webhook is set up.
@@ -51,22 +54,78 @@ pub enum Build<'a> {
     Deployment(&'a Deployment),
 }
 
+/// What a push changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// A branch.
+    Branch {
+        /// Its name.
+        name: String,
+        /// Whether it is the default branch.
+        is_default: bool,
+    },
+    /// A tag, by its name.
+    Tag(String),
+    /// Another ref, by its full name.
+    Other(String),
+}
+
+impl Pushed {
+    fn of(push: &Push) -> Self {
+        let reference = push.reference.as_str();
+        let name = |kind| reference.strip_prefix(kind).map(str::to_owned);
+        if let Some(name) = name("refs/heads/") {
+            let is_default = name == push.repository.default_branch;
+            return Self::Branch { name, is_default };
+        }
+        name("refs/tags/").map_or_else(|| Self::Other(reference.to_owned()), Self::Tag)
+    }
+}
+
 /// Why an event was not built, though nothing is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ignored {
     /// A push to a repository that builds on deployments.
     TriggerIsDeployment {
-        /// What was pushed to: a branch or a full ref.
-        pushed: String,
+        /// What was pushed to.
+        pushed: Pushed,
         /// Whether the push deleted it, so that there is nothing to build.
         deleted: bool,
+        /// The branches whose commits the gate deploys, where it does.
+        deploys: Option<EnabledBranches>,
     },
     /// A deployment of a repository that builds on pushes.
     TriggerIsCommit,
     /// Any event of a repository that no webhook builds.
     TriggerIsManual,
-    /// An event that is none of `push`, `deployment`, `deployment_status` and `ping`.
+    /// An event that nothing follows from, in this repository.
     EventNotUsed,
+    /// A status or a check that is no sign of success.
+    NotASuccess {
+        /// What says so, with its name.
+        of: String,
+        /// What it says.
+        state: String,
+    },
+    /// A status or a check that the policy does not name.
+    ContextNotUsed {
+        /// Its name.
+        context: String,
+        /// Those that it names.
+        named: Vec<String>,
+    },
+    /// A check that has not come to an end.
+    CheckNotCompleted {
+        /// The action.
+        action: String,
+    },
+    /// A status or a check of a commit that lies on no branch that is deployed.
+    CommitOfAnotherBranch {
+        /// The branch.
+        branch: String,
+        /// The policy's own list, or the default branch where it has none.
+        enabled: EnabledBranches,
+    },
     /// A deployment's event with another action than `created`.
     ActionNotUsed {
         /// The action.
@@ -81,6 +140,8 @@ pub enum Ignored {
     DeploymentFromFork {
         /// The event that started the job's run.
         event: String,
+        /// Whether GitHub says that the run's commit is a fork's, and not only fails to say that it is none.
+        is_certain: bool,
     },
     /// A deployment that a job made which ran for a pull request, and the policy lists no environments.
     DeploymentFromPullRequest {
@@ -102,6 +163,12 @@ pub enum Ignored {
         state: String,
         /// When the deployment is built.
         when: BuildWhen,
+        /// GitHub's id of the deployment.
+        id: u64,
+        /// Its environment.
+        environment: String,
+        /// Whether a GitHub Actions job made it.
+        of_a_job: bool,
     },
     /// A deployment to an environment that the policy leaves out.
     EnvironmentNotEnabled {
@@ -119,8 +186,8 @@ pub enum Ignored {
     },
     /// A push to a tag or to another ref outside `refs/heads/`.
     NotABranch {
-        /// The full ref.
-        reference: String,
+        /// What was pushed to.
+        pushed: Pushed,
     },
     /// A push that deleted the branch.
     BranchDeleted {
@@ -137,14 +204,18 @@ impl Ignored {
             Self::TriggerIsCommit => "trigger-is-commit",
             Self::TriggerIsManual => "trigger-is-manual",
             Self::EventNotUsed => "event-not-used",
-            Self::ActionNotUsed { .. } => "action-not-used",
+            Self::NotASuccess { .. } => "not-a-success",
+            Self::ContextNotUsed { .. } => "context-not-used",
+            Self::ActionNotUsed { .. } | Self::CheckNotCompleted { .. } => "action-not-used",
             Self::TaskNotDeploy { .. } => "task-not-deploy",
             Self::DeploymentFromFork { .. } => "deployment-from-fork",
             Self::DeploymentFromPullRequest { .. } => "deployment-from-pull-request",
             Self::DeploymentNotStarted { .. } => "deployment-not-started",
             Self::DeploymentStatusNotUsed { .. } => "deployment-status-not-used",
             Self::EnvironmentNotEnabled { .. } => "environment-not-enabled",
-            Self::BranchNotEnabled { .. } => "branch-not-enabled",
+            Self::BranchNotEnabled { .. } | Self::CommitOfAnotherBranch { .. } => {
+                "branch-not-enabled"
+            }
             Self::NotABranch { .. } => "not-a-branch",
             Self::BranchDeleted { .. } => "branch-deleted",
         }
@@ -210,6 +281,16 @@ pub enum EnabledBranches {
     Default(String),
 }
 
+impl EnabledBranches {
+    /// Those that a policy lists, or else the default branch.
+    pub fn of(listed: Option<&BranchPatterns>, default_branch: &str) -> Self {
+        match listed {
+            Some(listed) => Self::Listed(listed.patterns()),
+            None => Self::Default(default_branch.to_owned()),
+        }
+    }
+}
+
 /// Decides on an event under the policy of its repository ([`Event::governed_by`]). Where a policy would
 /// be needed and is not given, nothing is built.
 pub fn decide<'a>(event: &'a Event, policy: Option<&Policy>) -> Decision<'a> {
@@ -217,8 +298,11 @@ pub fn decide<'a>(event: &'a Event, policy: Option<&Policy>) -> Decision<'a> {
         (Event::Push(push), Some(policy)) => decide_push(push, policy),
         (Event::Deployment(deployment), Some(policy)) => decide_deployment(deployment, policy),
         (Event::Push(_) | Event::Deployment(_), None) => Decision::Ignore(Ignored::TriggerIsManual),
-        (Event::Ping(ping), policy) => Decision::Pong(check_hook(&ping.hook, policy)),
-        (Event::Other(_), _) => Decision::Ignore(Ignored::EventNotUsed),
+        (Event::Ping(ping), policy) => Decision::Pong(check_hook(ping, policy)),
+        (Event::Sign(sign), Some(Policy { auto_deploy: Some(policy), .. })) => {
+            sign.judge(policy).map_or_else(Decision::Ignore, Decision::Look)
+        }
+        (Event::Sign(_) | Event::Other(_), _) => Decision::Ignore(Ignored::EventNotUsed),
     }
 }
 
@@ -230,13 +314,32 @@ fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
     match policy.trigger {
         Trigger::Manual => return Decision::Ignore(Ignored::TriggerIsManual),
         Trigger::Deployment => {
-            let pushed = branch.unwrap_or(reference).to_owned();
-            return Decision::Ignore(Ignored::TriggerIsDeployment { pushed, deleted });
+            // What was pushed may have been tested before, and then no sign follows.
+            if let (Some(auto_deploy), Some(branch), false) = (&policy.auto_deploy, branch, deleted)
+                && auto_deploy.enables_branch(branch, &push.repository.default_branch)
+            {
+                return Decision::Look(WorthALook {
+                    repository: &push.repository.full_name,
+                    repository_id: push.repository.id,
+                    sha: &push.after,
+                    branches: vec![branch.to_owned()],
+                    installation: push.installation,
+                    policy: auto_deploy.clone(),
+                });
+            }
+            let default_branch = &push.repository.default_branch;
+            return Decision::Ignore(Ignored::TriggerIsDeployment {
+                pushed: Pushed::of(push),
+                deleted,
+                deploys: policy.auto_deploy.as_ref().map(|auto_deploy| {
+                    EnabledBranches::of(auto_deploy.branches.as_ref(), default_branch)
+                }),
+            });
         }
         Trigger::Commit => {}
     }
     let Some(branch) = branch else {
-        return Decision::Ignore(Ignored::NotABranch { reference: reference.to_owned() });
+        return Decision::Ignore(Ignored::NotABranch { pushed: Pushed::of(push) });
     };
     if deleted {
         return Decision::Ignore(Ignored::BranchDeleted { branch: branch.to_owned() });
@@ -244,9 +347,8 @@ fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
     let default_branch = &push.repository.default_branch;
     let enabled = match &policy.branches {
         Some(listed) if listed.matches(branch) => None,
-        Some(listed) => Some(EnabledBranches::Listed(listed.patterns())),
         None if branch == default_branch => None,
-        None => Some(EnabledBranches::Default(default_branch.clone())),
+        listed => Some(EnabledBranches::of(listed.as_ref(), default_branch)),
     };
     match enabled {
         None => Decision::Build(Build::Push { push, branch }),
@@ -271,7 +373,10 @@ fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a>
         return Decision::Ignore(Ignored::TaskNotDeploy { task: deployment.task.clone() });
     }
     if let Some(run) = event.run.as_ref().filter(|run| is_of_a_fork(run, event.repository.id)) {
-        return Decision::Ignore(Ignored::DeploymentFromFork { event: run.event.clone() });
+        return Decision::Ignore(Ignored::DeploymentFromFork {
+            event: run.event.clone(),
+            is_certain: run.head_repository.is_some(),
+        });
     }
     if !policy.enables_environment(&deployment.environment) {
         return Decision::Ignore(Ignored::EnvironmentNotEnabled {
@@ -284,30 +389,45 @@ fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a>
         let environment = deployment.environment.clone();
         return Decision::Ignore(Ignored::DeploymentFromPullRequest { environment });
     }
-    let branch = deployment.reference.strip_prefix("refs/heads/").unwrap_or(&deployment.reference);
+    // The ref of a deployment that the gate has made is the commit's hash.
+    let branch = event.made_for.as_ref().unwrap_or(&deployment.reference);
+    let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
     if let Some(listed) = policy.branches.as_ref().filter(|listed| !listed.matches(branch)) {
         return Decision::Ignore(Ignored::BranchNotEnabled {
             branch: branch.to_owned(),
             enabled: EnabledBranches::Listed(listed.patterns()),
         });
     }
-    let of_a_job = event.run.is_some();
-    let by_itself = if of_a_job { BuildWhen::InProgress } else { BuildWhen::Created };
-    let when = policy.build_when.unwrap_or(by_itself);
+    let when = built_when(event, Some(policy));
     match &event.status {
-        None if when == BuildWhen::Created => Decision::Build(Build::Deployment(event)),
+        _ if is_built_at(event, when) => Decision::Build(Build::Deployment(event)),
         None => Decision::Ignore(Ignored::DeploymentNotStarted {
             environment: deployment.environment.clone(),
             when,
             of_a_job: policy.build_when.is_none(),
         }),
+        Some(state) => Decision::Ignore(Ignored::DeploymentStatusNotUsed {
+            state: state.clone(),
+            when,
+            id: deployment.id,
+            environment: deployment.environment.clone(),
+            of_a_job: event.run.is_some(),
+        }),
+    }
+}
+
+/// When a deployment is built, under a policy or, where none is known, by itself.
+pub fn built_when(event: &Deployment, policy: Option<&Policy>) -> BuildWhen {
+    let by_itself = if event.run.is_some() { BuildWhen::InProgress } else { BuildWhen::Created };
+    policy.and_then(|policy| policy.build_when).unwrap_or(by_itself)
+}
+
+/// Whether this event of a deployment is the one that it is built at.
+pub fn is_built_at(event: &Deployment, when: BuildWhen) -> bool {
+    match &event.status {
+        None => when == BuildWhen::Created,
         // No status has the state `created`.
-        Some(state) if when != BuildWhen::Created && state == when.as_str() => {
-            Decision::Build(Build::Deployment(event))
-        }
-        Some(state) => {
-            Decision::Ignore(Ignored::DeploymentStatusNotUsed { state: state.clone(), when })
-        }
+        Some(state) => when != BuildWhen::Created && state == when.as_str(),
     }
 }
 
@@ -328,7 +448,15 @@ pub struct HookCheck {
     pub faults: Vec<HookFault>,
     /// What it leaves out, where it works for a part of the deployments only.
     pub part: Option<DeploymentPart>,
+    /// The events that it does not send by which the gate would hear at once that a commit is green, where the gate is to
+    /// deploy.
+    pub lacks_signs: Vec<&'static str>,
+    /// Where GitHub's API takes the wish for a new ping, if it does.
+    pub pings: Option<String>,
 }
+
+/// The events by which the gate hears that a commit may be green.
+pub const SIGNS: [&str; 4] = ["push", "status", "check_run", "check_suite"];
 
 impl HookCheck {
     /// The code: settled, others rely on it.
@@ -402,7 +530,8 @@ pub fn enough_for(policy: Option<&Policy>, sends: impl Fn(&str) -> bool) -> Enou
 
 /// Checks whether a webhook can work under its repository's policy; for an organisation's or app's, which has no
 /// repository and so no policy, whether it can work under any.
-fn check_hook(hook: &Hook, policy: Option<&Policy>) -> HookCheck {
+fn check_hook(ping: &Ping, policy: Option<&Policy>) -> HookCheck {
+    let hook = &ping.hook;
     let owner = match hook.kind.as_deref() {
         Some("Organization") => HookOwner::Organization,
         Some("App") => HookOwner::App,
@@ -422,5 +551,13 @@ fn check_hook(hook: &Hook, policy: Option<&Policy>) -> HookCheck {
             None
         }
     };
-    HookCheck { owner, faults, part }
+    let deploys = policy.is_some_and(|policy| policy.auto_deploy.is_some());
+    let lacks_signs = SIGNS.into_iter().filter(|event| deploys && !sends(event)).collect();
+    let of = match (&ping.repository, &ping.organization, owner) {
+        (Some(repository), _, HookOwner::Repository) => Some(format!("repos/{repository}")),
+        (_, Some(organization), HookOwner::Organization) => Some(format!("orgs/{organization}")),
+        _ => None,
+    };
+    let pings = of.zip(hook.id).map(|(of, id)| format!("{of}/hooks/{id}/pings"));
+    HookCheck { owner, faults, part, lacks_signs, pings }
 }

@@ -5,6 +5,7 @@
 use serde_json::value::RawValue;
 
 use crate::delivery::rejection::Rejection;
+use crate::delivery::sign::{CHECK_RUN, CHECK_SUITE, INSTALLATION, STATUS, Sign, installation};
 use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong};
 use crate::message::build_request::LARGEST_MESSAGE;
 use crate::repository::{Repository, RepositoryName, Sha};
@@ -27,6 +28,8 @@ pub enum Event {
     /// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment>,
     /// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status>
     Deployment(Deployment),
+    /// A status or a check says something of a commit: CI may be done with it.
+    Sign(Sign),
     /// Any other event. The repository is kept for the answer, where there is one.
     Other(Option<RepositoryName>),
 }
@@ -40,6 +43,8 @@ pub struct Ping {
     pub repository: Option<RepositoryName>,
     /// The repository's id.
     pub repository_id: Option<u64>,
+    /// The organization's login, of an organization's webhook.
+    pub organization: Option<String>,
 }
 
 /// A webhook's settings, as its ping tells them.
@@ -51,6 +56,8 @@ pub struct Hook {
     pub events: Vec<String>,
     /// `Repository`, `Organization` or `App`.
     pub kind: Option<String>,
+    /// GitHub's id of it.
+    pub id: Option<u64>,
 }
 
 /// A `push` event.
@@ -66,6 +73,8 @@ pub struct Push {
     pub pushed_at: Option<Moment>,
     /// Where it happened.
     pub repository: Repository,
+    /// The installation of the App by which it came.
+    pub installation: Option<u64>,
 }
 
 /// A `deployment` or a `deployment_status` event: the same deployment comes by both.
@@ -77,6 +86,8 @@ pub struct Deployment {
     pub status: Option<String>,
     /// The GitHub Actions run whose job made the deployment; none where it was made through the API.
     pub run: Option<WorkflowRun>,
+    /// The branch that the gate made it for; none where it did not make it. No payload tells.
+    pub made_for: Option<String>,
     /// What is to be deployed.
     pub deployment: DeploymentDetails,
     /// Where it happened.
@@ -188,9 +199,15 @@ const REPOSITORY: Wanted = &[
 const PING: Wanted = &[
     (
         "hook",
-        Want::Object(&[("active", Want::Scalar), ("events", Want::List), ("type", Want::Scalar)]),
+        Want::Object(&[
+            ("active", Want::Scalar),
+            ("events", Want::List(&Want::Scalar)),
+            ("type", Want::Scalar),
+            ("id", Want::Scalar),
+        ]),
     ),
     ("repository", Want::Object(&[("full_name", Want::Scalar), ("id", Want::Scalar)])),
+    ("organization", Want::Object(&[("login", Want::Scalar)])),
 ];
 
 const PUSH: Wanted = &[
@@ -198,6 +215,7 @@ const PUSH: Wanted = &[
     ("after", Want::Scalar),
     ("deleted", Want::Scalar),
     ("repository", Want::Object(REPOSITORY)),
+    ("installation", INSTALLATION),
 ];
 
 const DEPLOYMENT: Wanted = &[
@@ -248,13 +266,19 @@ impl Ping {
             active: hook.take("active")?,
             events: hook.take("events")?,
             kind: hook.take("type")?,
+            id: hook.take("id")?,
         };
+        let organization = match fields.optional_object("organization")? {
+            Some(mut organization) => organization.take::<Option<Name>>("login")?,
+            None => None,
+        };
+        let organization = organization.map(|Name(login)| login);
         let repository = fields.optional_object("repository")?;
         let (repository, repository_id) = match repository {
             Some(mut fields) => (Some(fields.take("full_name")?), fields.take("id")?),
             None => (None, None),
         };
-        Ok(Self { hook, repository, repository_id })
+        Ok(Self { hook, repository, repository_id, organization })
     }
 }
 
@@ -266,7 +290,8 @@ impl Push {
         let mut repository = fields.object("repository")?;
         let pushed_at = moment(&mut repository, "pushed_at")?;
         let repository = Repository::from_fields(repository)?;
-        Ok(Self { reference, after, deleted, pushed_at, repository })
+        let installation = installation(&mut fields)?;
+        Ok(Self { reference, after, deleted, pushed_at, repository, installation })
     }
 }
 
@@ -293,6 +318,7 @@ impl Deployment {
         Ok(Self {
             action: fields.take::<Option<Text>>("action")?.map(|Text(action)| action),
             status: None,
+            made_for: None,
             run: run.map(WorkflowRun::from_fields).transpose()?,
             deployment: DeploymentDetails::from_fields(fields.object("deployment")?)?,
             repository: Repository::from_fields(fields.object("repository")?)?,
@@ -362,6 +388,11 @@ impl Event {
             "deployment_status" => {
                 read(DEPLOYMENT).and_then(Deployment::with_status).map(Self::Deployment)
             }
+            "status" => read(STATUS).map(|fields| Self::Sign(Sign::of_status(fields))),
+            "check_run" => read(CHECK_RUN).map(|fields| Self::Sign(Sign::of_check_run(fields))),
+            "check_suite" => {
+                read(CHECK_SUITE).map(|fields| Self::Sign(Sign::of_check_suite(fields)))
+            }
             _ => read(OTHER).map(|mut fields| {
                 let repository = fields.optional_object("repository").ok().flatten();
                 Self::Other(repository.and_then(|mut fields| fields.take("full_name").ok()))
@@ -376,6 +407,7 @@ impl Event {
             Self::Ping(ping) => ping.repository.as_ref(),
             Self::Push(push) => Some(&push.repository.full_name),
             Self::Deployment(deployment) => Some(&deployment.repository.full_name),
+            Self::Sign(sign) => sign.repository.as_ref(),
             Self::Other(repository) => repository.as_ref(),
         }
     }
@@ -386,8 +418,14 @@ impl Event {
             Self::Ping(ping) => ping.repository_id,
             Self::Push(push) => Some(push.repository.id),
             Self::Deployment(deployment) => Some(deployment.repository.id),
+            Self::Sign(sign) => sign.repository_id,
             Self::Other(_) => None,
         }
+    }
+
+    /// Whether it is a sign that CI may be done.
+    pub fn is_sign(&self) -> bool {
+        matches!(self, Self::Sign(_))
     }
 
     /// The repository as a build would get it: of an event that can start one.
@@ -395,7 +433,7 @@ impl Event {
         match self {
             Self::Push(push) => Some(&push.repository),
             Self::Deployment(deployment) => Some(&deployment.repository),
-            Self::Ping(_) | Self::Other(_) => None,
+            Self::Ping(_) | Self::Sign(_) | Self::Other(_) => None,
         }
     }
 
@@ -404,7 +442,7 @@ impl Event {
         match self {
             Self::Push(push) => push.repository.clone_url = clone_url,
             Self::Deployment(deployment) => deployment.repository.clone_url = clone_url,
-            Self::Ping(_) | Self::Other(_) => {}
+            Self::Ping(_) | Self::Sign(_) | Self::Other(_) => {}
         }
     }
 
@@ -413,7 +451,9 @@ impl Event {
     pub fn governed_by(&self) -> Option<&RepositoryName> {
         match self {
             Self::Other(_) => None,
-            Self::Ping(_) | Self::Push(_) | Self::Deployment(_) => self.repository(),
+            Self::Ping(_) | Self::Push(_) | Self::Deployment(_) | Self::Sign(_) => {
+                self.repository()
+            }
         }
     }
 }

@@ -4,9 +4,11 @@
 use std::rc::Rc;
 
 use crate::delivery::decision::{Decision, decide};
-use crate::delivery::event::Event;
+use crate::delivery::event::{Deployment, Event};
 use crate::delivery::rejection::Rejection;
 use crate::delivery::verdict::{Known, Queued, Verdict};
+use crate::message::Work;
+use crate::message::github_job::AutoDeploy;
 use crate::policy::Policy;
 use crate::repository::{GitHubUrl, RepositoryName};
 use crate::route::Entrance;
@@ -14,24 +16,27 @@ use crate::route::Entrance;
 /// What a payload comes to.
 #[derive(Debug)]
 pub struct Judged {
-    /// The verdict. [`Verdict::Queued`] holds only once the build is on the queue.
+    /// The verdict. [`Verdict::Queued`] holds only once the message is on its queue.
     pub verdict: Verdict,
-    /// What has to be put on the queue, where the event is to be built.
-    pub build: Option<ToQueue>,
+    /// What has to be put on a queue.
+    pub to_queue: Option<ToQueue>,
 }
 
-/// A build request about to be put on the queue.
+/// A message about to be put on a queue.
 #[derive(Debug)]
 pub struct ToQueue {
-    /// Its id.
-    pub id: String,
+    /// What it asks for.
+    pub work: Work,
     /// Its text.
     pub message: String,
+    /// The id of the build request, where it is one.
+    pub build: Option<String>,
 }
 
 /// Judges the payload of a delivery that came in by `entrance` at `received_at`, in milliseconds since 1970, to a gate
 /// that serves `github`. `known` has the event and the delivery's GUID, and learns what the payload tells.
-/// `policy_of` looks up the policy of a repository, and is asked only where one is needed.
+/// `policy_of` looks up the policy of a repository, and `made_for` the branch that the gate made a deployment for, if it
+/// did; both are asked only where that is needed.
 ///
 /// The order of these steps is the order of the refusals.
 pub async fn judge(
@@ -41,9 +46,11 @@ pub async fn judge(
     received_at: u64,
     known: &mut Known,
     policy_of: impl AsyncFnOnce(&RepositoryName) -> Result<Rc<Policy>, Rejection>,
+    made_for: impl AsyncFnOnce(&Deployment) -> Result<Option<String>, Rejection>,
 ) -> Result<Judged, Rejection> {
     let mut event = Event::parse(known.event.as_deref().unwrap_or_default(), payload)?;
     known.learn_repository(&event);
+    known.learn_deployment(&event, None);
     admit(entrance, event.repository())?;
     if let Some(repository) = event.to_build() {
         let expected = github.clone_url(&repository.full_name);
@@ -55,10 +62,16 @@ pub async fn judge(
     }
 
     let policy = match event.governed_by() {
-        Some(repository) => Some(policy_of(repository).await?),
+        Some(repository) => match policy_of(repository).await {
+            // Where the gate does not deploy, nothing follows from a status or a check, linked or not.
+            Ok(policy) if policy.auto_deploy.is_none() && event.is_sign() => None,
+            Err(Rejection::RepositoryNotLinked) if event.is_sign() => None,
+            policy => Some(policy?),
+        },
         None => None,
     };
     known.learn_trigger(policy.as_deref());
+    known.learn_deployment(&event, policy.as_deref());
     if let (Some(id), Some(expected)) =
         (event.repository_id(), policy.as_deref().and_then(|policy| policy.repository_id))
         && id != expected
@@ -66,19 +79,46 @@ pub async fn judge(
         return Err(Rejection::OtherRepositoryId { id, expected });
     }
 
+    // Of a sign it matters only now whether it can be read.
+    if let (Event::Sign(sign), Some(_)) = (&event, &policy)
+        && let Some(problem) = sign.problem()
+    {
+        return Err(Rejection::MalformedPayload { problem: problem.to_owned() });
+    }
+    if let (Event::Deployment(deployment), Some(policy)) = (&mut event, &policy)
+        && policy.auto_deploy.is_some()
+        && policy.branches.is_some()
+    {
+        deployment.made_for = made_for(deployment).await?;
+    }
+
+    let delivery = known.delivery.as_deref().unwrap_or_default();
+    let not_written =
+        |error: serde_json::Error| Rejection::QueueUnavailable { detail: error.to_string() };
     Ok(match decide(&event, policy.as_deref()) {
-        Decision::Ignore(why) => Judged { verdict: Verdict::Ignored(why), build: None },
-        Decision::Pong(check) => Judged { verdict: Verdict::Pong(check), build: None },
+        Decision::Ignore(why) => Judged { verdict: Verdict::Ignored(why), to_queue: None },
+        Decision::Pong(check) => Judged { verdict: Verdict::Pong(check), to_queue: None },
+        Decision::Look(look) => {
+            let verdict = Verdict::Queued(Queued::from(&look));
+            let job = AutoDeploy {
+                delivery: Some(delivery.to_owned()),
+                received_at,
+                repository_id: look.repository_id,
+                repository: look.repository.clone(),
+                sha: look.sha.clone(),
+                branches: look.branches,
+                installation: look.installation,
+            };
+            let message = job.into_message().map_err(not_written)?;
+            Judged { verdict, to_queue: Some(ToQueue { work: Work::GitHub, message, build: None }) }
+        }
         Decision::Build(build) => {
-            let delivery = known.delivery.as_deref().unwrap_or_default();
             let request = build.request(delivery, received_at);
             let id = request.id.clone();
-            let message = request
-                .into_message()
-                .map_err(|error| Rejection::QueueUnavailable { detail: error.to_string() })?;
+            let message = request.into_message().map_err(not_written)?;
             Judged {
                 verdict: Verdict::Queued(Queued::from(&build)),
-                build: Some(ToQueue { id, message }),
+                to_queue: Some(ToQueue { work: Work::Builds, message, build: Some(id) }),
             }
         }
     })
@@ -112,9 +152,11 @@ mod tests {
             let mut known = Known { event: Some("deployment".into()), ..Known::default() };
             let policy =
                 async |_: &RepositoryName| Ok(Rc::new(Policy::parse("deployment").unwrap()));
+            let entrance = &Entrance::Shared;
+            let made_for = async |_: &Deployment| panic!("no policy wants to know");
             let judged =
-                judge(payload.as_bytes(), &Entrance::Shared, &github, 0, &mut known, policy);
-            let message = judged.now_or_never().unwrap().unwrap().build.unwrap().message;
+                judge(payload.as_bytes(), entrance, &github, 0, &mut known, policy, made_for);
+            let message = judged.now_or_never().unwrap().unwrap().to_queue.unwrap().message;
             assert!(message.contains(&format!("\"clone_url\":\"{spelt}\"")), "{message}");
         }
     }

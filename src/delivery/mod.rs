@@ -7,13 +7,16 @@ pub mod judge;
 pub mod rejection;
 pub mod request;
 pub mod settings;
+pub mod sign;
 pub mod verdict;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
+use crate::ledger::auto_deployments::{self, Key};
 use crate::memory::Remembered;
+use crate::message::Work;
 use crate::platform::crypto::HmacKey;
 use crate::platform::env::Env;
 use crate::platform::request::{Body, BodyError, Bounds, Request, headers, read_body};
@@ -23,7 +26,8 @@ use crate::policy::{Policy, lookup};
 use crate::repository::RepositoryName;
 use crate::route::Entrance;
 use crate::signature;
-use judge::{Judged, judge};
+use event::{Deployment, DeploymentDetails};
+use judge::{Judged, ToQueue, judge};
 use rejection::Rejection;
 use request::{ContentType, LARGEST_BODY, WebhookHeaders};
 use settings::{Guidance, Settings};
@@ -35,6 +39,9 @@ const MOST_REMEMBERED: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// How long an edge of Cloudflare's keeps what it has read from KV, in seconds: the least that can be asked for.
 /// With the time that a policy is remembered here, a change is still seen within 60.
 const KV_CACHE: u32 = 30;
+
+/// How long a look at a commit is put off, in seconds: signs come many at once, and then one look does for all.
+const LOOK_DELAY: u32 = 3;
 
 /// How much of a delivery is read before anybody knows whose it is: what GitHub sends at most, and twice that of all
 /// deliveries together, for an isolate has 128 MB. GitHub gives up after 10 seconds.
@@ -127,17 +134,27 @@ async fn take(
     let github = settings.github.as_ref()?;
     let policy_of =
         async |repository: &RepositoryName| look_up(env, repository, settings.policy_memory).await;
-    let Judged { verdict, build } =
-        judge(&payload, entrance, github, received_at, known, policy_of).await?;
-    // All that is left of the body is in the build.
+    let made_for = async |deployment: &Deployment| branch_made_for(env, deployment).await;
+    let Judged { verdict, to_queue } =
+        judge(&payload, entrance, github, received_at, known, policy_of, made_for).await?;
+    // All that is left of the body is in what is to be queued.
     drop(payload);
     drop((body, room));
-    if let Some(build) = build {
-        let sent = queue::send(env, "BUILD_QUEUE", &build.message).await;
+    if let Some(ToQueue { work, message, build }) = to_queue {
+        let delay = if work == Work::GitHub { LOOK_DELAY } else { 0 };
+        let sent = queue::send_later(env, work.binding(), &message, delay).await;
         sent.map_err(|detail| Rejection::QueueUnavailable { detail })?;
-        known.queued(build.id);
+        known.build = build;
     }
     Ok(verdict)
+}
+
+/// The branch that the gate made a deployment for, if it did: its ref is the commit's hash.
+async fn branch_made_for(env: &Env, event: &Deployment) -> Result<Option<String>, Rejection> {
+    let DeploymentDetails { id, sha, environment, .. } = &event.deployment;
+    let key = Key { repository_id: event.repository.id, sha: sha.as_str(), environment };
+    let branch = auto_deployments::branch_of(env, key, *id).await;
+    branch.map_err(|detail| Rejection::PolicyUnavailable { detail })
 }
 
 /// The HMAC-SHA256 of a message: WebCrypto's, or our own where that one refuses. A key that had to be imported is put

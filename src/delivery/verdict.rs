@@ -5,14 +5,16 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use crate::delivery::decision::{Build, HookCheck, Ignored};
+use crate::delivery::decision::{Build, HookCheck, Ignored, built_when, is_built_at};
 use crate::delivery::event::Event;
 use crate::delivery::rejection::Rejection;
 use crate::delivery::request::WebhookHeaders;
 use crate::delivery::settings::Guidance;
+use crate::delivery::sign::WorthALook;
 use crate::log;
+use crate::policy::auto_deploy::AutoDeploy;
 use crate::policy::command::Kv;
-use crate::policy::{Policy, Trigger};
+use crate::policy::{BuildWhen, Policy, Trigger};
 use crate::repository::RepositoryName;
 use crate::route::Entrance;
 use crate::signature::github::SecretUsed;
@@ -34,7 +36,7 @@ pub enum Verdict {
     Rejected(Rejection),
 }
 
-/// The build that was put on the queue.
+/// What was put on a queue.
 #[derive(Debug)]
 pub enum Queued {
     /// The commit that a branch was pushed to.
@@ -53,6 +55,19 @@ pub enum Queued {
         /// The commit, abbreviated.
         commit: String,
     },
+    /// A look at a commit that may be green.
+    AutoDeployment {
+        /// The commit, abbreviated.
+        commit: String,
+        /// What is deployed, and when.
+        policy: AutoDeploy,
+    },
+}
+
+impl From<&WorthALook<'_>> for Queued {
+    fn from(look: &WorthALook) -> Self {
+        Self::AutoDeployment { commit: look.sha.short().to_owned(), policy: look.policy.clone() }
+    }
 }
 
 impl From<&Build<'_>> for Queued {
@@ -76,6 +91,7 @@ impl Queued {
         match self {
             Self::Push { .. } => "push-queued",
             Self::Deployment { .. } => "deployment-queued",
+            Self::AutoDeployment { .. } => "auto-deployment-queued",
         }
     }
 }
@@ -127,6 +143,26 @@ pub struct Known {
     pub trigger: Option<Trigger>,
     /// The id of the build request.
     pub build: Option<String>,
+    /// What to redeliver, once another setting is asked for.
+    pub to_redeliver: ToRedeliver,
+}
+
+/// What an owner redelivers, once another setting would have something built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToRedeliver {
+    /// This delivery.
+    #[default]
+    This,
+    /// The `deployment` delivery of this deployment.
+    Creation,
+    /// The `deployment_status` delivery of this deployment that has this state; where a GitHub Actions job made it, the job
+    /// can be run again, too.
+    Status {
+        /// The state.
+        state: BuildWhen,
+        /// Whether a job made it.
+        of_a_job: bool,
+    },
 }
 
 impl Known {
@@ -164,9 +200,14 @@ impl Known {
         self.trigger = policy.map(|policy| policy.trigger);
     }
 
-    /// That the build of this id is on the queue.
-    pub fn queued(&mut self, build: String) {
-        self.build = Some(build);
+    /// Whether this is the delivery that its deployment is built at, under a policy or by itself.
+    pub fn learn_deployment(&mut self, event: &Event, policy: Option<&Policy>) {
+        let Event::Deployment(deployment) = event else { return };
+        self.to_redeliver = match built_when(deployment, policy) {
+            when if is_built_at(deployment, when) => ToRedeliver::This,
+            BuildWhen::Created => ToRedeliver::Creation,
+            state => ToRedeliver::Status { state, of_a_job: deployment.run.is_some() },
+        };
     }
 
     /// Whether the gate runs in the local simulator: only that is reached by a loopback name.

@@ -8,12 +8,14 @@ pub mod attempt;
 pub mod request;
 pub mod settings;
 
-use crate::ledger::dead_letters::{self, DeadLetter};
+use crate::leaving::settle;
+use crate::ledger::dead_letters::DeadLetter;
 use crate::log;
+use crate::message::Work;
 use crate::message::build_request::QueuedRequest;
 use crate::platform::env::Env;
 use crate::platform::http::{self, NoAnswer};
-use crate::platform::queue::{self, Message};
+use crate::platform::queue::Message;
 use crate::platform::{self, Error};
 use crate::retry::Step;
 use crate::time::rfc3339;
@@ -53,44 +55,22 @@ pub async fn hand_over(message: Message, env: &Env, given_up: bool) -> Result<()
         (_, Err(detail)) => Attempt::NotConfigured { detail: detail.clone() },
         (Ok(request), Ok(origin)) => post(origin, request, &text).await,
     };
-    let tried = Tried { message: &message, text: &text, request: request.ok(), attempt };
+    let tried = Tried { request: request.ok(), attempt };
 
     let now = platform::now();
-    let age = now.saturating_sub(message.sent_at()) / 1_000;
-    let random = platform::random();
-    let (step, ledger_error) = match schedule.next(tried.attempt.tried(), number, age, random) {
-        // The second: for the ledger. What it does not keep stays on the queue.
-        Step::Bury => match keep(env, &tried, now).await {
-            Ok(()) => (Step::Bury, None),
-            Err(error) if is_last => (
-                begin_anew(env, &text).await.unwrap_or(Step::Retry(schedule.delay(number, random))),
-                Some(error),
-            ),
-            Err(error) => (Step::Retry(schedule.delay(number, random)), Some(error)),
-        },
-        step => (step, None),
-    };
-    let told = match step {
-        Step::Acknowledge | Step::Bury | Step::BeginAnew => {
-            message.acknowledge();
-            Ok(())
-        }
-        Step::Retry(seconds) => message.retry(seconds),
-    };
+    let (id, stored_at) = (message.id(), rfc3339(now));
+    let letter = tried.letter(&id, number, &stored_at, &text);
+    // The second: for the ledger.
+    let left =
+        settle(env, &message, Work::Builds, schedule, tried.attempt.tried(), &letter, is_last)
+            .await;
     let ms = now.saturating_sub(started);
-    platform::log(&tried.line(step, number, ms, ledger_error.as_deref()));
-    told
+    platform::log(&tried.line(left.step, number, ms, left.ledger_error.as_deref()));
+    left.told
 }
 
-/// Puts a message that the dead-letter queue would delete on the queue anew. None where the queue does not take it.
-async fn begin_anew(env: &Env, text: &str) -> Option<Step> {
-    queue::send(env, "BUILD_QUEUE", text).await.ok().map(|()| Step::BeginAnew)
-}
-
-/// A message, and what came of the attempt to hand it over.
-struct Tried<'a> {
-    message: &'a Message,
-    text: &'a str,
+/// What a message asks for, and what came of the attempt to hand it over.
+struct Tried {
     /// None where the message could not be read.
     request: Option<QueuedRequest>,
     attempt: Attempt,
@@ -100,7 +80,7 @@ struct Tried<'a> {
 async fn post(origin: &Origin, request: &QueuedRequest, text: &str) -> Attempt {
     let headers = request::headers(&origin.secrets, &request.id, text, platform::now() / 1_000);
     let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-    match http::post(&origin.url, &headers, text, origin.patience).await {
+    match http::send("POST", &origin.url, &headers, Some(text), origin.patience).await {
         Err(NoAnswer::TooLate) => {
             Attempt::Unreachable { detail: format!("no answer within {} s", origin.patience) }
         }
@@ -116,25 +96,31 @@ async fn post(origin: &Origin, request: &QueuedRequest, text: &str) -> Attempt {
     }
 }
 
-/// Keeps a message as a dead letter.
-async fn keep(env: &Env, tried: &Tried<'_>, now: u64) -> Result<(), String> {
-    let Tried { message, text, request, attempt } = tried;
-    let letter = DeadLetter {
-        message_id: &message.id(),
-        build: request.as_ref().map(|request| &*request.id),
-        repository: request.as_ref().map(|request| &*request.repository),
-        reason: attempt.code(),
-        detail: attempt.detail(),
-        status: attempt.status(),
-        answer: attempt.answer(),
-        attempts: (*attempt != Attempt::GivenUpByQueue).then(|| message.attempt()),
-        stored_at: &rfc3339(now),
-        message: text,
-    };
-    dead_letters::keep(env, &letter).await
-}
+impl Tried {
+    /// What is kept of the message if it is given up.
+    fn letter<'a>(
+        &'a self,
+        id: &'a str,
+        number: u32,
+        stored_at: &'a str,
+        text: &'a str,
+    ) -> DeadLetter<'a> {
+        let Self { request, attempt } = self;
+        DeadLetter {
+            queue: Work::Builds.as_str(),
+            message_id: id,
+            build: request.as_ref().map(|request| &*request.id),
+            repository: request.as_ref().map(|request| &*request.repository),
+            reason: attempt.code(),
+            detail: attempt.detail(),
+            status: attempt.status(),
+            answer: attempt.answer(),
+            attempts: (*attempt != Attempt::GivenUpByQueue).then_some(number),
+            stored_at,
+            message: text,
+        }
+    }
 
-impl Tried<'_> {
     /// The line that the attempt leaves in the log; it took `ms` milliseconds.
     fn line<'a>(
         &'a self,
@@ -143,11 +129,9 @@ impl Tried<'_> {
         ms: u64,
         ledger_error: Option<&'a str>,
     ) -> log::Line<'a> {
-        let (outcome, retry_in) = match step {
-            Step::Acknowledge => ("accepted", None),
-            Step::Retry(seconds) => ("retried", Some(seconds)),
-            Step::Bury => ("dead-letter", None),
-            Step::BeginAnew => ("queued-again", None),
+        let outcome = match step {
+            Step::Acknowledge => "accepted",
+            step => step.as_str(),
         };
         let request = self.request.as_ref();
         log::Line::Handover {
@@ -156,7 +140,7 @@ impl Tried<'_> {
             status: self.attempt.status(),
             ms,
             attempt: number,
-            retry_in,
+            retry_in: step.seconds(),
             delivery: request.map(|request| request.delivery.as_str()),
             event: request.map(|request| request.event),
             repository: request.map(|request| request.repository.as_str()),

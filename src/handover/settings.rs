@@ -1,6 +1,6 @@
 //! What a handover is set up with: where to post, with which secret, how long to wait and when to try again.
 
-use crate::retry::Schedule;
+use crate::retry::{Schedule, number};
 use crate::signature::standard_webhooks::OriginSecrets;
 use crate::url::{is_local, is_loopback, scheme_and_host};
 
@@ -36,31 +36,18 @@ impl Settings {
     /// Reads the settings through `get`, which gives the value of a variable or a secret by its name, if there
     /// is one.
     pub fn read(get: impl Fn(&'static str) -> Option<String>) -> Self {
-        let number = |name, default| match get(name) {
-            None => Ok(default),
-            Some(text) => text.trim().parse().map_err(|_| format!("{name} is not a whole number")),
-        };
-        let schedule = || {
-            let default = Schedule::default();
-            Schedule::new(
-                number("RETRY_FIRST_SECONDS", default.first_delay)?,
-                number("RETRY_LONGEST_SECONDS", default.longest_delay)?,
-                number("MAX_RETRIES", default.max_retries.into())?,
-                number("GIVE_UP_AFTER_SECONDS", default.give_up_after)?,
-            )
-        };
         let origin = || {
             let url = get("ORIGIN_URL").unwrap_or_default();
             check_origin_url(&url)?;
             let secrets = OriginSecrets::parse(get("ORIGIN_SECRET").as_deref(), is_local(&url));
             let secrets = secrets.map_err(|error| error.to_string())?;
-            let patience = number("ORIGIN_TIMEOUT_SECONDS", ORIGIN_TIMEOUT)?;
+            let patience = number(&get, "ORIGIN_TIMEOUT_SECONDS", ORIGIN_TIMEOUT)?;
             if !(1..=LONGEST_TIMEOUT).contains(&patience) {
                 return Err(format!("ORIGIN_TIMEOUT_SECONDS is not from 1 to {LONGEST_TIMEOUT}"));
             }
             Ok(Origin { url, secrets, patience: patience as u32 })
         };
-        match schedule() {
+        match Schedule::read(&get) {
             Ok(schedule) => Self { schedule, origin: origin() },
             Err(problem) => Self { schedule: Schedule::default(), origin: Err(problem) },
         }

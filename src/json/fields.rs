@@ -25,8 +25,8 @@ pub type Wanted = &'static [(&'static str, Want)];
 pub enum Want {
     /// A string, a number, a boolean or null: all of it.
     Scalar,
-    /// An array of such.
-    List,
+    /// An array, and this of each of its elements.
+    List(&'static Want),
     /// Whatever it is, to the letter.
     Raw,
     /// These fields of an object.
@@ -100,8 +100,18 @@ impl Wrong {
         Self { place: String::new(), what: what.into() }
     }
 
-    fn expected(expected: &str, found: &Json) -> Self {
+    /// Another kind of value was expected.
+    pub fn expected(expected: &str, found: &Json) -> Self {
         Self::new(format!("expected {expected}, found {found}"))
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place.as_str() {
+            "" => f.write_str(&self.what),
+            place => write!(f, "`{place}`: {}", self.what),
+        }
     }
 }
 
@@ -173,6 +183,13 @@ impl<'a, T: FromJson<'a>> FromJson<'a> for Vec<T> {
     }
 }
 
+/// What is wrong with a field of a value is wrong with the value.
+impl From<String> for Wrong {
+    fn from(what: String) -> Self {
+        Self::new(what)
+    }
+}
+
 impl<'a, T: FromJson<'a>> FromJson<'a> for Option<T> {
     fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
         match json {
@@ -199,18 +216,14 @@ impl<'a> Fields<'a> {
     ///
     /// Errors where it is not JSON, or not one object.
     pub fn read(json: &'a [u8], want: Want) -> Result<Self, String> {
-        let mut cursor = Cursor::new(json);
-        match pick(&mut cursor, want) {
-            Err(Problem::Field(problem)) => Err(problem),
-            Err(Problem::Unreadable(mut path, problem)) => {
-                path.reverse();
-                Err(format!("`{}`: {problem}", path.join(".")))
-            }
-            Ok(value) if cursor.peek().is_none() => match value {
-                Json::Object(fields) => Ok(Self { path: String::new(), fields }),
-                other => Err(format!("expected a JSON object, found {other}")),
-            },
-            _ => Err(what_is_not_json(json)),
+        Self::of(read(json, want)?).map_err(|wrong| wrong.to_string())
+    }
+
+    /// The fields of a value that is an object. Errors where it is none.
+    pub fn of(json: Json<'a>) -> Result<Self, Wrong> {
+        match json {
+            Json::Object(fields) => Ok(Self { path: String::new(), fields }),
+            other => Err(Wrong::expected("a JSON object", &other)),
         }
     }
 
@@ -238,6 +251,20 @@ impl<'a> Fields<'a> {
             None | Some((_, Json::Null)) => Ok(None),
             Some(_) => self.object(name).map(Some),
         }
+    }
+}
+
+/// Reads what is wanted of a JSON text. Errors where it is not JSON.
+pub fn read(json: &[u8], want: Want) -> Result<Json<'_>, String> {
+    let mut cursor = Cursor::new(json);
+    match pick(&mut cursor, want) {
+        Err(Problem::Field(problem)) => Err(problem),
+        Err(Problem::Unreadable(mut path, problem)) => {
+            path.reverse();
+            Err(format!("`{}`: {problem}", path.join(".")))
+        }
+        Ok(value) if cursor.peek().is_none() => Ok(value),
+        _ => Err(what_is_not_json(json)),
     }
 }
 
@@ -271,7 +298,7 @@ fn pick<'a>(cursor: &mut Cursor<'a>, want: Want) -> Result<Json<'a>, Problem> {
         }
         (Some(b'{'), Want::Object(wanted)) => pick_fields(cursor, wanted, true),
         (Some(b'{'), Want::Only(wanted)) => pick_fields(cursor, wanted, false),
-        (Some(b'['), Want::List) => pick_elements(cursor),
+        (Some(b'['), Want::List(wanted)) => pick_elements(cursor, *wanted),
         (Some(b'"'), _) => Ok(Json::Text(unescaped(cursor.string()?)?)),
         (first, _) => Ok(match (first, cursor.value()?) {
             (Some(b'{'), _) => Json::Object(Vec::new()),
@@ -316,7 +343,7 @@ fn pick_fields<'a>(
     Ok(Json::Object(fields))
 }
 
-fn pick_elements<'a>(cursor: &mut Cursor<'a>) -> Result<Json<'a>, Problem> {
+fn pick_elements<'a>(cursor: &mut Cursor<'a>, wanted: Want) -> Result<Json<'a>, Problem> {
     let mut elements = Vec::new();
     cursor.pass(b'[')?;
     let mut more = !cursor.passed(b']');
@@ -327,7 +354,7 @@ fn pick_elements<'a>(cursor: &mut Cursor<'a>) -> Result<Json<'a>, Problem> {
                 format!("more than {LONGEST_LIST} elements"),
             ));
         }
-        elements.push(pick(cursor, Want::Scalar)?);
+        elements.push(pick(cursor, wanted)?);
         more = cursor.another(b']')?;
     }
     Ok(Json::List(elements))

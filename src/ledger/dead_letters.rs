@@ -13,6 +13,8 @@ const PAGE: usize = 100;
 /// A message about to be kept.
 #[derive(Debug)]
 pub struct DeadLetter<'a> {
+    /// What the message asks for: `builds` or `github`, as its queue is called.
+    pub queue: &'static str,
     /// The queue's id of the message.
     pub message_id: &'a str,
     /// The build request's id, where the message could be read.
@@ -40,6 +42,8 @@ pub struct DeadLetter<'a> {
 pub struct DeadLetterSummary {
     /// Its id in the ledger.
     pub id: u64,
+    /// What the message asks for: `builds` or `github`, as its queue is called.
+    pub queue: String,
     /// The build request's id; none where the message could not be read.
     pub build: Option<String>,
     /// The repository's full name; none where the message could not be read.
@@ -74,6 +78,7 @@ impl DeadLetterSummary {
     fn from_row(row: &Row) -> Result<Self, String> {
         Ok(Self {
             id: row.get("id")?,
+            queue: row.get("queue")?,
             build: row.get("build")?,
             repository: row.get("repository")?,
             reason: row.get("reason")?,
@@ -100,25 +105,26 @@ impl StoredDeadLetter {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct DeadLetterPage {
     /// The dead letters, the oldest first.
-    pub dead_letters: Vec<DeadLetterSummary>,
-    /// The id to list on after, if there may be more.
+    pub items: Vec<DeadLetterSummary>,
+    /// The cursor of the next page, if there may be one.
     pub next: Option<u64>,
 }
 
 impl From<Vec<DeadLetterSummary>> for DeadLetterPage {
-    fn from(dead_letters: Vec<DeadLetterSummary>) -> Self {
-        let full = dead_letters.len() == PAGE;
-        let next = dead_letters.last().filter(|_| full).map(|letter| letter.id);
-        Self { dead_letters, next }
+    fn from(items: Vec<DeadLetterSummary>) -> Self {
+        let full = items.len() == PAGE;
+        let next = items.last().filter(|_| full).map(|letter| letter.id);
+        Self { items, next }
     }
 }
 
 /// Keeps a dead letter. Keeping the same message again changes nothing.
 pub(crate) async fn keep(env: &Env, letter: &DeadLetter<'_>) -> Result<(), String> {
-    let statement = "INSERT INTO dead_letters (message_id, build, repository, reason, detail, status, answer, \
-                     attempts, stored_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    let statement = "INSERT INTO dead_letters (queue, message_id, build, repository, reason, detail, status, answer, \
+                     attempts, stored_at, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                      ON CONFLICT (message_id) DO NOTHING";
     let values = [
+        letter.queue.into(),
         letter.message_id.into(),
         letter.build.into(),
         letter.repository.into(),
@@ -135,7 +141,7 @@ pub(crate) async fn keep(env: &Env, letter: &DeadLetter<'_>) -> Result<(), Strin
 
 /// A page of the list: the dead letters with an id above `after`.
 pub(crate) async fn list(env: &Env, after: u64) -> Result<DeadLetterPage, String> {
-    let statement = "SELECT id, build, repository, reason, status, attempts, stored_at, redriven_at \
+    let statement = "SELECT id, queue, build, repository, reason, status, attempts, stored_at, redriven_at \
                      FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?";
     let values = [after.into(), (PAGE as u64).into()];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;
@@ -145,7 +151,7 @@ pub(crate) async fn list(env: &Env, after: u64) -> Result<DeadLetterPage, String
 
 /// A dead letter, if there is one of the id.
 pub(crate) async fn find(env: &Env, id: u64) -> Result<Option<StoredDeadLetter>, String> {
-    let statement = "SELECT id, build, repository, reason, status, attempts, stored_at, redriven_at, detail, \
+    let statement = "SELECT id, queue, build, repository, reason, status, attempts, stored_at, redriven_at, detail, \
                      answer, message FROM dead_letters WHERE id = ?";
     let rows = d1::rows(env, LEDGER, statement, &[id.into()]).await?;
     rows.first().map(StoredDeadLetter::from_row).transpose()

@@ -1,22 +1,61 @@
 //! What the stories say to one another over queues.
 
+pub mod auto_deployment;
 pub mod build_request;
+pub mod github_job;
 
 /// What a queue's messages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
-    /// Build requests.
-    Builds {
-        /// Whether the queue itself has given them up and moved them to its dead-letter queue.
-        given_up: bool,
-    },
+pub struct Queue {
+    /// What they ask for.
+    pub work: Work,
+    /// Whether the queue itself has given them up and moved them to its dead-letter queue.
+    pub given_up: bool,
+}
+
+/// What messages ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// To hand a build request over.
+    Builds,
+    /// To do something at GitHub.
+    GitHub,
+}
+
+impl Work {
+    /// The word that stands for it in the ledger, which is the queue's usual name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Builds => "builds",
+            Self::GitHub => "github",
+        }
+    }
+
+    /// The binding by which such messages are put on their queue.
+    pub fn binding(self) -> &'static str {
+        match self {
+            Self::Builds => "BUILD_QUEUE",
+            Self::GitHub => "GITHUB_QUEUE",
+        }
+    }
+
+    /// What the word in the ledger stands for.
+    pub fn from_word(word: &str) -> Self {
+        if word == Self::GitHub.as_str() { Self::GitHub } else { Self::Builds }
+    }
 }
 
 impl Queue {
-    /// Tells by its name what a queue holds: `builds`, or its dead-letter queue `builds-dead`. A queue belongs to
-    /// the whole account and has one consumer, so a second gate's queues have other names: only the end counts.
+    /// Tells by its name what a queue holds: `builds`, `github`, or the dead-letter queue of either, which has `-dead` at
+    /// its end. A queue belongs to the whole account and has one consumer, so a second gate's queues have other names:
+    /// only the end counts.
     pub fn of(name: &str) -> Self {
-        Self::Builds { given_up: name.ends_with("-dead") }
+        let (name, given_up) = match name.strip_suffix("-dead") {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let work = if name.ends_with(Work::GitHub.as_str()) { Work::GitHub } else { Work::Builds };
+        Self { work, given_up }
     }
 }
 
@@ -25,16 +64,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dead_letter_queue_is_known_by_its_end() {
-        for (name, given_up) in [
-            ("builds", false),
-            ("builds-dead", true),
-            ("staging-builds", false),
-            ("staging-builds-dead", true),
-            ("dead", false),
-            ("", false),
+    fn a_queue_is_known_by_its_end() {
+        for (name, work, given_up) in [
+            ("builds", Work::Builds, false),
+            ("builds-dead", Work::Builds, true),
+            ("staging-builds", Work::Builds, false),
+            ("staging-builds-dead", Work::Builds, true),
+            ("github", Work::GitHub, false),
+            ("github-dead", Work::GitHub, true),
+            ("staging-github-dead", Work::GitHub, true),
+            ("dead", Work::Builds, false),
+            ("", Work::Builds, false),
         ] {
-            assert_eq!(Queue::of(name), Queue::Builds { given_up }, "{name}");
+            assert_eq!(Queue::of(name), Queue { work, given_up }, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_ledgers_word_leads_back_to_the_queue() {
+        for work in [Work::Builds, Work::GitHub] {
+            assert_eq!(Work::from_word(work.as_str()), work);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::github::api::{AppFacts, Installation, NEEDED};
+use crate::message::auto_deployment::AutoDeployment;
 use crate::route::NoRoute;
 
 /// Why an operator's request was refused.
@@ -16,8 +18,18 @@ pub enum Refusal {
         /// The methods that it takes, for the header `Allow`.
         allow: &'static str,
     },
+    /// The query of the URL cannot be used; what is wrong with it.
+    MalformedQuery(String),
     /// There is no dead letter of this id.
     NoSuchLetter(String),
+    /// There is nothing of this commit that could be tried again.
+    NothingToRetry,
+    /// The gate is no App at GitHub; why not.
+    NoApp(String),
+    /// GitHub did not do what it was asked; why not.
+    GitHubUnavailable(String),
+    /// The gate's webhook secret cannot be used.
+    NoSecret,
     /// The ledger did not answer; what it said instead.
     LedgerUnavailable(String),
     /// The queue did not take the message; what it said instead.
@@ -32,7 +44,12 @@ impl Refusal {
         match self {
             Self::Unauthorized => ("unauthorized", 401),
             Self::NotFound => ("not-found", 404),
+            Self::MalformedQuery(_) => ("malformed-query", 400),
             Self::NoSuchLetter(_) => ("no-such-dead-letter", 404),
+            Self::NothingToRetry => ("nothing-to-retry", 404),
+            Self::NoApp(_) => ("no-app", 409),
+            Self::NoSecret => ("not-configured", 500),
+            Self::GitHubUnavailable(_) => ("github-unavailable", 503),
             Self::MethodNotAllowed { .. } => ("method-not-allowed", 405),
             Self::LedgerUnavailable(_) => ("ledger-unavailable", 503),
             Self::QueueUnavailable(_) => ("queue-unavailable", 503),
@@ -49,6 +66,17 @@ impl Refusal {
                     .to_owned()
             }
             Self::NotFound => "There is no such operator route.".to_owned(),
+            Self::MalformedQuery(problem) => format!("The query cannot be used: {problem}."),
+            Self::NothingToRetry => {
+                "There is nothing of this commit to try again: the gate has never looked at it for that repository, or its \
+                 deployments are made."
+                    .to_owned()
+            }
+            Self::NoApp(why) => format!("The gate is no GitHub App: {why}."),
+            Self::NoSecret => {
+                "The gate has no WEBHOOK_SECRET of its own: set it with npx wrangler secret put WEBHOOK_SECRET".to_owned()
+            }
+            Self::GitHubUnavailable(why) => format!("GitHub did not do it: {why}."),
             Self::NoSuchLetter(id) => format!("There is no dead letter {id}."),
             Self::MethodNotAllowed { allow } => format!("This route takes {allow}."),
             Self::LedgerUnavailable(detail) => format!(
@@ -94,6 +122,113 @@ impl From<NoRoute> for Refusal {
             NoRoute::MethodNotAllowed { allow } => Self::MethodNotAllowed { allow },
         }
     }
+}
+
+/// A page of a list.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct ListPage<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// The cursor of the next page, if there may be one.
+    pub next: Option<u64>,
+}
+
+impl ListPage<AutoDeployment> {
+    /// A page of at most so many.
+    pub fn of(items: Vec<AutoDeployment>, limit: u64) -> Self {
+        let is_full = items.len() as u64 == limit;
+        let next = items.last().filter(|_| is_full).map(|last| last.id);
+        Self { items, next }
+    }
+}
+
+/// Who the gate is at GitHub.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Identity {
+    /// `app`, `token` or `nobody`.
+    pub kind: String,
+    /// The App, where it is one.
+    pub app: Option<AppAnswer>,
+    /// Where the App is installed: only there, where a repository was asked about.
+    pub installations: Vec<InstallationAnswer>,
+}
+
+/// An App.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct AppAnswer {
+    /// The name that its URLs have.
+    pub slug: Option<String>,
+    /// Its page.
+    pub html_url: String,
+    /// The permissions that it does not ask for and the gate needs.
+    pub lacks_permissions: Vec<String>,
+    /// The events that it does not get and the gate needs.
+    pub lacks_events: Vec<String>,
+}
+
+/// An installation of an App.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct InstallationAnswer {
+    /// GitHub's id of it.
+    pub id: u64,
+    /// The login of whose account it is on.
+    pub account: Option<String>,
+    /// Whether it is on `all` of the account's repositories, or on `selected` ones.
+    pub repositories: String,
+    /// Whether it is suspended.
+    pub is_suspended: bool,
+    /// The permissions that it is not granted and the gate needs.
+    pub lacks_permissions: Vec<String>,
+    /// The events that it does not get and the gate needs.
+    pub lacks_events: Vec<String>,
+}
+
+/// The events that an App has to get: those that build, and those by which the gate hears that a commit may be green.
+pub const EVENTS: [&str; 6] =
+    ["push", "deployment", "deployment_status", "status", "check_run", "check_suite"];
+
+/// The events that are not among those that are sent.
+fn lacking(events: &[String]) -> Vec<String> {
+    let lacking = EVENTS.iter().filter(|event| !events.iter().any(|sent| sent == *event));
+    lacking.map(|event| (*event).to_owned()).collect()
+}
+
+impl From<AppFacts> for AppAnswer {
+    fn from(app: AppFacts) -> Self {
+        Self {
+            lacks_permissions: NEEDED.missing(&app.permissions),
+            lacks_events: lacking(&app.events),
+            slug: app.slug,
+            html_url: app.html_url,
+        }
+    }
+}
+
+impl From<Installation> for InstallationAnswer {
+    fn from(installation: Installation) -> Self {
+        Self {
+            id: installation.id,
+            is_suspended: installation.suspended_at.is_some(),
+            lacks_permissions: NEEDED.missing(&installation.permissions),
+            lacks_events: lacking(&installation.events),
+            account: installation.account,
+            repositories: installation.repositories,
+        }
+    }
+}
+
+/// The answer to the setting of an App's webhook.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct AppHookSet {
+    /// Where the App's events are delivered from now on.
+    pub url: String,
+}
+
+/// The answer to a retry.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Retried {
+    /// What is looked at again, as it is now.
+    pub items: Vec<AutoDeployment>,
 }
 
 /// The answer to a redrive.

@@ -1,18 +1,28 @@
 //! The operator looks after the gate, by the routes under `/-/`: admitted → asked for → ledger, queues → answer.
 
 pub mod answer;
+pub mod query;
 pub mod token;
 
-use crate::ledger::dead_letters;
+use crate::github::api::{AppFacts, AppHook, Call, Failure, Installation};
+use crate::github::app::NoIdentity;
+use crate::github::{GitHub, Page, Pages};
+use crate::ledger::{auto_deployments, dead_letters};
 use crate::log;
+use crate::message::Work;
+use crate::message::github_job::AutoDeploy;
 use crate::platform::env::Env;
 use crate::platform::request::{Request, headers};
 use crate::platform::response::{self, Header, Response};
 use crate::platform::{self, Error, queue};
+use crate::published::is_published;
+use crate::repository::RepositoryName;
 use crate::route::{NoRoute, OperatorRoute};
 use crate::time::rfc3339;
 use crate::url::{Location, is_local};
-use answer::{Dropped, Redriven, Refusal, json, letter_id};
+use answer::{
+    AppHookSet, Dropped, Identity, ListPage, Redriven, Refusal, Retried, json, letter_id,
+};
 use token::OperatorToken;
 
 const NO_STORE: Header = ("Cache-Control", "no-store");
@@ -33,7 +43,7 @@ pub async fn answer(
 ) -> Result<Response, Error> {
     let result = if token.admits(headers(request)("Authorization").as_deref()) {
         match asked {
-            Ok(route) => perform(route, env).await,
+            Ok(route) => perform(route, env, location).await,
             Err(why) => Err(why.into()),
         }
     } else {
@@ -53,10 +63,25 @@ pub async fn answer(
 }
 
 /// Does what the operator asks for, and gives the answer's JSON.
-async fn perform(route: OperatorRoute, env: &Env) -> Result<String, Refusal> {
+async fn perform(
+    route: OperatorRoute,
+    env: &Env,
+    location: &Location<'_>,
+) -> Result<String, Refusal> {
     let no_such_letter = |id: u64| Refusal::NoSuchLetter(id.to_string());
     match route {
-        OperatorRoute::ListLetters { after } => {
+        OperatorRoute::ListAutoDeployments => {
+            let filter = query::auto_deployments(location.query)?;
+            let items = auto_deployments::list(env, &filter).await;
+            json(&ListPage::of(items.map_err(Refusal::LedgerUnavailable)?, filter.limit))
+        }
+        OperatorRoute::RetryAutoDeployment { repository, sha } => {
+            retry_auto_deployment(env, &repository, &sha).await
+        }
+        OperatorRoute::ShowApp => json(&identity(env, query::app(location.query)?).await?),
+        OperatorRoute::SetAppHook => set_app_hook(env, location.gate).await,
+        OperatorRoute::ListLetters => {
+            let after = query::letters(location.query)?;
             json(&dead_letters::list(env, after).await.map_err(Refusal::LedgerUnavailable)?)
         }
         OperatorRoute::ShowLetter(id) => {
@@ -68,7 +93,8 @@ async fn perform(route: OperatorRoute, env: &Env) -> Result<String, Refusal> {
             let id = letter_id(&id)?;
             let letter = dead_letters::find(env, id).await.map_err(Refusal::LedgerUnavailable)?;
             let letter = letter.ok_or_else(|| no_such_letter(id))?;
-            let sent = queue::send(env, "BUILD_QUEUE", &letter.message).await;
+            let work = Work::from_word(&letter.summary.queue);
+            let sent = queue::send(env, work.binding(), &letter.message).await;
             sent.map_err(Refusal::QueueUnavailable)?;
             // Only now: a letter that is marked must be on the queue.
             let marked = dead_letters::mark_redriven(env, id, &rfc3339(platform::now())).await;
@@ -83,4 +109,81 @@ async fn perform(route: OperatorRoute, env: &Env) -> Result<String, Refusal> {
             }
         }
     }
+}
+
+/// Has a commit looked at anew.
+async fn retry_auto_deployment(env: &Env, repository: &str, sha: &str) -> Result<String, Refusal> {
+    let (Ok(name), Ok(hash)) = (repository.parse(), sha.parse()) else {
+        return Err(Refusal::NothingToRetry);
+    };
+    let name: RepositoryName = name;
+    let (now, reason) = (platform::now(), "the operator has it looked at again");
+    let items = auto_deployments::retry(env, name.as_lower(), sha, reason, now).await;
+    let items = items.map_err(Refusal::LedgerUnavailable)?;
+    let first = items.first().ok_or(Refusal::NothingToRetry)?;
+    let job = AutoDeploy {
+        delivery: None,
+        received_at: now,
+        repository_id: first.repository_id,
+        repository: first.repository.parse().map_err(|_| Refusal::NothingToRetry)?,
+        sha: hash,
+        branches: items
+            .iter()
+            .map(|item| item.branch.clone())
+            .filter(|branch| !branch.is_empty())
+            .take(1)
+            .collect(),
+        installation: None,
+    };
+    let message =
+        job.into_message().map_err(|error| Refusal::QueueUnavailable(error.to_string()))?;
+    let sent = queue::send(env, Work::GitHub.binding(), &message).await;
+    sent.map_err(Refusal::QueueUnavailable)?;
+    json(&Retried { items })
+}
+
+/// Who the gate is at GitHub; of an App's installations only that on one repository, where one is asked about.
+async fn identity(env: &Env, repository: Option<RepositoryName>) -> Result<Identity, Refusal> {
+    let nobody =
+        |kind: &str| Identity { kind: kind.to_owned(), app: None, installations: Vec::new() };
+    let github = match GitHub::of(env) {
+        Ok(github) => github,
+        Err(NoIdentity::Unset) => return Ok(nobody("nobody")),
+        Err(why) => return Err(Refusal::NoApp(why.to_string())),
+    };
+    let Some(app) = github.app() else { return Ok(nobody("token")) };
+    let unavailable = |failure: Failure| Refusal::GitHubUnavailable(failure.to_string());
+    let facts =
+        app.ask(&Call::app()).await.and_then(Page::object::<AppFacts>).map_err(unavailable)?;
+    let installations = match repository {
+        None => {
+            let pages = app.pages(Call::installations()).await;
+            pages.and_then(Pages::list::<Installation>).map_err(unavailable)?
+        }
+        Some(name) => match app.ask(&Call::installation(&name)).await {
+            Err(Failure::NotFound) => Vec::new(),
+            found => vec![found.and_then(Page::object).map_err(unavailable)?],
+        },
+    };
+    Ok(Identity {
+        kind: "app".to_owned(),
+        app: Some(facts.into()),
+        installations: installations.into_iter().map(Into::into).collect(),
+    })
+}
+
+/// Gives the App's webhook this gate's URL and secret, as after a rotation.
+async fn set_app_hook(env: &Env, gate: &str) -> Result<String, Refusal> {
+    let github = GitHub::of(env).map_err(|why| Refusal::NoApp(why.to_string()))?;
+    let app = github.app().ok_or_else(|| {
+        Refusal::NoApp("it has a token, GITHUB_TOKEN, in place of one".to_owned())
+    })?;
+    let secret = env.text("WEBHOOK_SECRET").filter(|secret| !secret.trim().is_empty());
+    let secret = secret.filter(|secret| is_local(gate) || !is_published(secret));
+    let secret = secret.ok_or(Refusal::NoSecret)?;
+    let url = format!("{gate}/");
+    let hook = AppHook { url: &url, content_type: "json", secret: &secret, insecure_ssl: "0" };
+    let set = app.ask(&Call::set_app_hook(&hook)).await;
+    set.map_err(|failure| Refusal::GitHubUnavailable(failure.to_string()))?;
+    json(&AppHookSet { url })
 }

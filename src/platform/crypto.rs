@@ -1,4 +1,4 @@
-//! WebCrypto, whose HMAC is several times as quick as one in wasm.
+//! WebCrypto, whose HMAC is several times as quick as one in wasm, and which brings RSA.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -12,6 +12,8 @@ use crate::memory::Remembered;
 
 /// How many keys are remembered: enough for an operator's secrets and some repositories' own.
 const MOST_KEYS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+
+const RSASSA: &str = "RSASSA-PKCS1-v1_5";
 
 #[wasm_bindgen]
 extern "C" {
@@ -76,6 +78,22 @@ pub async fn hmac_sha256(
         };
         let mac = settled(subtle.sign(&js("HMAC"), &key, message)?).await?;
         Ok((Uint8Array::new(&mac).to_vec(), imported))
+    };
+    sign.await.map_err(|error: JsValue| reason(error))
+}
+
+/// The signature of a message by RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, section 8.2), as JWTs name it RS256. The key
+/// is in the form PKCS#8 (RFC 5208), as DER.
+///
+/// Errors with what the runtime said instead, as it does of what is no such key.
+pub async fn rs256(key: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
+    let sign = async {
+        let subtle = SUBTLE.with(Clone::clone);
+        let algorithm = object(&[("name", js(RSASSA).into()), ("hash", "SHA-256".into())])?;
+        let usages = Array::of(&["sign".into()]);
+        let key = settled(subtle.import_key("pkcs8", key, &algorithm, false, &usages)?).await?;
+        let signature = settled(subtle.sign(&js(RSASSA), &key, message)?).await?;
+        Ok(Uint8Array::new(&signature).to_vec())
     };
     sign.await.map_err(|error: JsValue| reason(error))
 }

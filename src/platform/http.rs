@@ -36,12 +36,13 @@ impl From<JsValue> for NoAnswer {
 /// An answer.
 pub struct Answer(Response);
 
-/// Posts a body, and waits for the answer at most so many seconds, until all that is wanted of it is read.
+/// Sends a request, and waits for the answer at most so many seconds, until all that is wanted of it is read.
 /// Redirects are not followed.
-pub async fn post(
+pub async fn send(
+    method: &str,
     url: &str,
     headers: &[(&str, &str)],
-    body: &str,
+    body: Option<&str>,
     seconds: u32,
 ) -> Result<Answer, NoAnswer> {
     let sent = Headers::new()?;
@@ -49,9 +50,11 @@ pub async fn post(
         sent.set(name, value)?;
     }
     let init = RequestInit::new();
-    init.set_method("POST");
+    init.set_method(method);
     init.set_headers(&sent);
-    init.set_body(&body.into());
+    if let Some(body) = body {
+        init.set_body(&body.into());
+    }
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&AbortSignal::timeout_with_u32(seconds * 1_000)));
     Ok(Answer(settled(fetch_url(url, &init)?).await?.unchecked_into()))
@@ -66,6 +69,20 @@ impl Answer {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<String> {
         self.0.headers().get(name).ok().flatten()
+    }
+
+    /// Its body, of at most so many bytes.
+    ///
+    /// Errors where it has more, or breaks off, or does not come in time.
+    pub async fn body(&self, most: usize) -> Result<Vec<u8>, NoAnswer> {
+        let Some(stream) = self.0.body() else {
+            return Ok(Vec::new());
+        };
+        let bytes = read(stream.unchecked_into(), most + 1).await?;
+        if bytes.len() > most {
+            return Err(NoAnswer::Failed(format!("the answer has more than {most} bytes")));
+        }
+        Ok(bytes)
     }
 
     /// The first `characters` of its body; the rest is not read. One that breaks off has told enough with its

@@ -18,7 +18,8 @@ mod stream;
 pub mod task;
 
 use serde::Serialize;
-use worker::js_sys::{Date, Math};
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::js_sys::{Date, Math, Promise};
 use worker::{console_error, console_log};
 
 /// Lets JavaScript call a function: `entry.js` does.
@@ -26,6 +27,13 @@ pub use wasm_bindgen::prelude::wasm_bindgen as exported;
 
 /// An error of the runtime's.
 pub type Error = wasm_bindgen::JsValue;
+
+#[wasm_bindgen]
+extern "C" {
+    /// <https://developers.cloudflare.com/workers/runtime-apis/scheduler/>
+    #[wasm_bindgen(js_namespace = scheduler, js_name = wait)]
+    fn wait_for(milliseconds: f64) -> Promise;
+}
 
 /// Runs once when the runtime starts the worker: a panic then says in the log what happened.
 #[exported(start)]
@@ -42,6 +50,12 @@ pub fn ready() {}
 /// (<https://developers.cloudflare.com/workers/reference/security-model/#step-1-disallow-timers-and-multi-threading>).
 pub fn now() -> u64 {
     Date::now() as u64
+}
+
+/// Waits so many milliseconds.
+pub async fn wait(milliseconds: u32) {
+    // A promise that is never broken.
+    let _ = task::settled(wait_for(milliseconds.into())).await;
 }
 
 /// Reads a date such as HTTP's, in seconds since 1970.

@@ -25,9 +25,25 @@ impl From<RawMessage> for Message {
 ///
 /// Errors with what the runtime said instead.
 pub async fn send(env: &Env, binding: &'static str, text: &str) -> Result<(), String> {
+    send_later(env, binding, text, 0).await
+}
+
+/// Puts a text on a queue, which delivers it in so many seconds at the earliest.
+///
+/// Errors with what the runtime said instead.
+pub async fn send_later(
+    env: &Env,
+    binding: &'static str,
+    text: &str,
+    seconds: u32,
+) -> Result<(), String> {
     let send = async {
         let queue: worker_sys::Queue = env.binding(binding)?;
-        let options = object(&[("contentType", js("text").into())])?;
+        let mut options = vec![("contentType", js("text").into())];
+        if seconds > 0 {
+            options.push(("delaySeconds", seconds.into()));
+        }
+        let options = object(&options)?;
         settled(queue.send(text.into(), options.into())?).await
     };
     send.await.map(drop).map_err(reason)

@@ -1,6 +1,7 @@
-//! What an operator has set for a repository in Workers KV: the trigger, which branches and environments count, and
-//! when a deployment is built.
+//! What an operator has set for a repository in Workers KV: the trigger, which branches and environments count, when a
+//! deployment is built, and whether the gate makes deployments itself.
 
+pub mod auto_deploy;
 pub mod branch_pattern;
 pub mod command;
 pub mod lookup;
@@ -10,6 +11,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::json::fields::{Fields, FromJson, Json, Want, Wrong, cut, quote};
+use crate::policy::auto_deploy::AutoDeploy;
 use crate::policy::branch_pattern::BranchPattern;
 
 /// GitHub Pages makes deployments of its own, which nobody wants a container built for.
@@ -20,7 +22,7 @@ const LONGEST_PROBLEM: usize = 300;
 
 /// What a value in KV may be, in the middle of a sentence.
 pub const ALLOWED: &str = "one of the words `commit`, `deployment` and `manual`, or a JSON object with the field \
-    `trigger` and, if wanted, the lists `environments` and `branches`, `repository_id` and `build_when`";
+    `trigger` and, if wanted, the lists `environments` and `branches`, `repository_id`, `build_when` and `auto_deploy`";
 
 /// What starts a repository's builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -112,12 +114,13 @@ impl<'a> FromJson<'a> for Trigger {
 }
 
 /// The fields of a policy's JSON.
-const FIELDS: [(&str, Want); 5] = [
+const FIELDS: [(&str, Want); 6] = [
     ("trigger", Want::Scalar),
-    ("environments", Want::List),
-    ("branches", Want::List),
+    ("environments", Want::List(&Want::Scalar)),
+    ("branches", Want::List(&Want::Scalar)),
     ("repository_id", Want::Scalar),
     ("build_when", Want::Scalar),
+    ("auto_deploy", Want::Only(&auto_deploy::FIELDS)),
 ];
 
 /// A repository's policy.
@@ -136,6 +139,8 @@ pub struct Policy {
     /// What every deployment waits for; not given: [`BuildWhen::InProgress`] for those that a GitHub Actions job
     /// made, [`BuildWhen::Created`] for all others.
     pub build_when: Option<BuildWhen>,
+    /// Which deployments the gate makes; not given: none.
+    pub auto_deploy: Option<AutoDeploy>,
 }
 
 /// The patterns of a policy, of which a branch has to match one.
@@ -148,6 +153,12 @@ impl<'a> FromJson<'a> for BranchPattern {
         let wrong =
             |problem| Wrong::new(format!("`{}` is not a pattern: {problem}", quote(&pattern)));
         Self::parse(&pattern).map_err(wrong)
+    }
+}
+
+impl<'a> FromJson<'a> for BranchPatterns {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        Vec::from_json(json).map(Self)
     }
 }
 
@@ -180,17 +191,23 @@ impl Policy {
                 branches: None,
                 repository_id: None,
                 build_when: None,
+                auto_deploy: None,
             });
         }
         let read = || {
             let mut fields = Fields::read(value.as_bytes(), Want::Only(&FIELDS))?;
-            Ok(Self {
+            let mut policy = Self {
                 trigger: fields.take("trigger")?,
                 environments: fields.take("environments")?,
-                branches: fields.take::<Option<_>>("branches")?.map(BranchPatterns),
+                branches: fields.take("branches")?,
                 repository_id: fields.take("repository_id")?,
                 build_when: fields.take("build_when")?,
-            })
+                auto_deploy: None,
+            };
+            if let Some(fields) = fields.optional_object("auto_deploy")? {
+                policy.auto_deploy = Some(AutoDeploy::from_fields(fields, &policy)?);
+            }
+            Ok(policy)
         };
         read().map_err(|problem: String| InvalidPolicy(cut(&problem, LONGEST_PROBLEM)))
     }

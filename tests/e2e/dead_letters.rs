@@ -272,7 +272,7 @@ fn the_operators_routes_need_the_operators_token() {
     }
     assert_eq!(
         ask("GET", "-/dead-letters", Some(&right)).json(),
-        json!({"dead_letters": [], "next": null})
+        json!({"items": [], "next": null})
     );
     assert!(!gate.output().contains(OPERATOR_TOKEN));
 

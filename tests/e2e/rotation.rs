@@ -89,17 +89,19 @@ fn a_rotation_by_the_docs_loses_no_delivery_and_widens_no_policy() {
     // Of the three linked ones the secret, of the fourth that GitHub knows no such repository.
     assert_eq!((all.status.code(), &json(&all)["wrong"]), (Some(1), &json!(4)));
 
-    // With the old one in the environment, nothing is gained, and that is said.
-    let output = world.run_with_secret(OLD, "link", LINKED[0], &["--json"]);
-    let told = json(&output);
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(told["steps"].as_array().unwrap().last().unwrap()["result"], "previous", "{told}");
+    // With the old one in the environment, nothing is gained: that is said, and no webhook is touched.
+    world.github.changes();
+    let output = world.run_with_secret(OLD, "link", LINKED[0], &[]);
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("knows this secret as WEBHOOK_SECRET_PREVIOUS"), "{text}");
 
     // For all of them, that ends it at the first.
     let output = world.run_with_secret(OLD, "link", "--all", &["--json"]);
     let told = json(&output);
     assert_eq!((output.status.code(), &told["linked"]), (Some(2), &json!(0)), "{told}");
-    assert!(told["ended"].as_str().unwrap().contains("so no other is"), "{told}");
+    assert!(told["ended"].as_str().unwrap().contains("no webhook was given it"), "{told}");
+    assert_eq!(world.github.changes(), Vec::<String>::new());
 
     // 3. `link --all`. It is broken off by GitHub's limit after the first, and goes on as it says.
     world.github.limit(Some(11));

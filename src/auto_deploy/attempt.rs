@@ -1,0 +1,111 @@
+//! One attempt at a job: what came of it, and what that means for the next one.
+
+use crate::github::api::Failure;
+use crate::github::app::NoIdentity;
+use crate::message::auto_deployment::State;
+use crate::retry::Try;
+
+/// The result of one attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The commit was looked at, and what became of it is in the ledger.
+    Looked {
+        /// What became of it, by environment.
+        found: Vec<Found>,
+        /// In how many seconds it is to be looked at again, because nothing but time is missing.
+        again_in: Option<u64>,
+    },
+    /// There was nothing to do.
+    Nothing {
+        /// Why not.
+        why: Nothing,
+    },
+    /// GitHub did not do what it was asked, or cannot be asked.
+    GitHub(Failure),
+    /// The gate is nobody at GitHub.
+    NoIdentity(NoIdentity),
+    /// The policy or the ledger could not be read.
+    Unavailable {
+        /// What did not answer.
+        code: &'static str,
+        /// What it said instead.
+        detail: String,
+    },
+    /// The message is no job.
+    Unreadable {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The queue gave the message up and moved it to its dead-letter queue.
+    GivenUpByQueue,
+}
+
+/// What became of a commit in an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The environment.
+    pub environment: String,
+    /// The state.
+    pub state: State,
+    /// Why, in words.
+    pub reason: String,
+    /// GitHub's id of the deployment, where it is made.
+    pub deployment: Option<u64>,
+}
+
+/// Why there was nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// The repository is not deployed by the gate, or no longer.
+    NotWanted,
+    /// Somebody has begun to look after the hint came.
+    LookedAtAlready,
+    /// All of its deployments are made, or what is deployed is newer.
+    Settled,
+    /// The commit lies on no branch whose commits are deployed, as a fork's never does.
+    NotOnABranch,
+    /// The name belongs to another repository by now.
+    OtherRepository,
+}
+
+impl Attempt {
+    /// What it means for the next attempt.
+    pub fn tried(&self) -> Try {
+        match self {
+            Self::Looked { again_in: None, .. } | Self::Nothing { .. } => Try::Done,
+            Self::Looked { again_in: Some(seconds), .. } => Try::Again { no_sooner_than: *seconds },
+            Self::GitHub(failure) => Try::Again { no_sooner_than: failure.again_in() },
+            Self::NoIdentity(_) | Self::Unavailable { .. } => Try::Again { no_sooner_than: 0 },
+            Self::Unreadable { .. } | Self::GivenUpByQueue => Try::Never,
+        }
+    }
+
+    /// The code that stands for it in the log and with a dead letter.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Looked { .. } => "looked",
+            Self::Nothing { why } => match why {
+                Nothing::NotWanted => "not-wanted",
+                Nothing::LookedAtAlready => "looked-at-already",
+                Nothing::Settled => "settled",
+                Nothing::NotOnABranch => "not-on-a-branch",
+                Nothing::OtherRepository => "other-repository",
+            },
+            Self::GitHub(failure) => failure.code(),
+            Self::NoIdentity(_) => "github-not-configured",
+            Self::Unavailable { code, .. } => code,
+            Self::Unreadable { .. } => "message-unreadable",
+            Self::GivenUpByQueue => "given-up-by-queue",
+        }
+    }
+
+    /// What went wrong.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::GitHub(failure) => Some(failure.to_string()),
+            Self::NoIdentity(why) => Some(why.to_string()),
+            Self::Unavailable { detail, .. } | Self::Unreadable { detail } => Some(detail.clone()),
+            Self::Looked { .. } | Self::Nothing { .. } | Self::GivenUpByQueue => None,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Signs that CI may be done with a commit: statuses, check runs and check suites, and pushes of what may have been tested
+//! already. Whether it is, nobody says here: a sign is worth a look at GitHub, or surely is not.
+//!
+//! Source: <https://docs.github.com/en/webhooks/webhook-events-and-payloads#status>, and `check_run` and `check_suite` there
+
+use crate::delivery::decision::{EnabledBranches, Ignored};
+use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong};
+use crate::policy::auto_deploy::{AutoDeploy, Context};
+use crate::repository::{RepositoryName, Sha};
+
+/// How many branches GitHub tells of a status at most: of a commit that lies on more, it does not tell all.
+const MOST_BRANCHES: usize = 10;
+
+/// The action of a check that came to an end.
+const COMPLETED: &str = "completed";
+
+/// A `status`, `check_run` or `check_suite` event.
+///
+/// Most repositories are not deployed by the gate, and of theirs nothing has to be right: so what is wrong with the
+/// payload is kept until it is known to matter.
+#[derive(Debug)]
+pub struct Sign {
+    /// The repository.
+    pub repository: Option<RepositoryName>,
+    /// Its id.
+    pub repository_id: Option<u64>,
+    /// What it says, or what is wrong with the payload.
+    pub said: Result<Said, String>,
+}
+
+/// What a sign says.
+#[derive(Debug)]
+pub struct Said {
+    /// What says it.
+    kind: Kind,
+    /// The commit.
+    sha: Sha,
+    /// The branches that the commit is said to lie on; none where nothing is said of that.
+    branches: Option<Vec<String>>,
+    /// The name of the default branch.
+    default_branch: String,
+    /// The installation of the App by which it came.
+    installation: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Status { context: String, state: String },
+    Run { action: String, name: String, app: Option<String>, conclusion: Option<String> },
+    Suite { action: String },
+}
+
+/// A commit that is worth a look.
+#[derive(Debug)]
+pub struct WorthALook<'a> {
+    /// Its repository.
+    pub repository: &'a RepositoryName,
+    /// GitHub's id of that.
+    pub repository_id: u64,
+    /// The commit.
+    pub sha: &'a Sha,
+    /// The branches that it is said to lie on, as far as they are deployed.
+    pub branches: Vec<String>,
+    /// The installation of the App by which the sign came.
+    pub installation: Option<u64>,
+    /// What is deployed, and when.
+    pub policy: AutoDeploy,
+}
+
+const REPOSITORY: Wanted =
+    &[("id", Want::Scalar), ("full_name", Want::Scalar), ("default_branch", Want::Scalar)];
+
+/// Where an App is installed, in the payloads that it gets.
+pub const INSTALLATION: Want = Want::Object(&[("id", Want::Scalar)]);
+
+/// The fields of a `status` event.
+pub const STATUS: Wanted = &[
+    ("sha", Want::Scalar),
+    ("state", Want::Scalar),
+    ("context", Want::Scalar),
+    ("branches", Want::List(&Want::Object(&[("name", Want::Scalar)]))),
+    ("repository", Want::Object(REPOSITORY)),
+    ("installation", INSTALLATION),
+];
+
+/// The fields of a `check_run` event.
+pub const CHECK_RUN: Wanted = &[
+    ("action", Want::Scalar),
+    (
+        "check_run",
+        Want::Object(&[
+            ("head_sha", Want::Scalar),
+            ("name", Want::Scalar),
+            ("conclusion", Want::Scalar),
+            ("app", Want::Object(&[("slug", Want::Scalar)])),
+            ("check_suite", Want::Object(&[("head_branch", Want::Scalar)])),
+        ]),
+    ),
+    ("repository", Want::Object(REPOSITORY)),
+    ("installation", INSTALLATION),
+];
+
+/// The fields of a `check_suite` event.
+pub const CHECK_SUITE: Wanted = &[
+    ("action", Want::Scalar),
+    ("check_suite", Want::Object(&[("head_sha", Want::Scalar), ("head_branch", Want::Scalar)])),
+    ("repository", Want::Object(REPOSITORY)),
+    ("installation", INSTALLATION),
+];
+
+/// The id of the installation by which an event came, if it came so.
+pub fn installation(fields: &mut Fields) -> Result<Option<u64>, String> {
+    match fields.optional_object("installation")? {
+        Some(mut installation) => installation.take("id"),
+        None => Ok(None),
+    }
+}
+
+/// The name of a branch in a list of them.
+struct Named(String);
+
+impl<'a> FromJson<'a> for Named {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        Ok(Self(Fields::of(json)?.take("name")?))
+    }
+}
+
+fn head_branch(fields: &mut Fields) -> Result<Option<Vec<String>>, String> {
+    let branch: Option<String> = fields.take("head_branch")?;
+    Ok(branch.map(|branch| vec![branch]))
+}
+
+impl Sign {
+    /// Takes the fields of a `status` event.
+    pub fn of_status(fields: Fields) -> Self {
+        Self::from_fields(fields, |fields| {
+            let branches: Vec<Named> = fields.take::<Option<_>>("branches")?.unwrap_or_default();
+            let branches: Vec<String> = branches.into_iter().map(|Named(name)| name).collect();
+            let tells_all = (1..MOST_BRANCHES).contains(&branches.len());
+            let kind =
+                Kind::Status { context: fields.take("context")?, state: fields.take("state")? };
+            Ok((kind, fields.take("sha")?, tells_all.then_some(branches)))
+        })
+    }
+
+    /// Takes the fields of a `check_run` event.
+    pub fn of_check_run(fields: Fields) -> Self {
+        Self::from_fields(fields, |fields| {
+            let action = fields.take("action")?;
+            let mut run = fields.object("check_run")?;
+            let app = match run.optional_object("app")? {
+                Some(mut app) => app.take("slug")?,
+                None => None,
+            };
+            let branches = match run.optional_object("check_suite")? {
+                Some(mut suite) => head_branch(&mut suite)?,
+                None => None,
+            };
+            let (name, conclusion) = (run.take("name")?, run.take("conclusion")?);
+            Ok((Kind::Run { action, name, app, conclusion }, run.take("head_sha")?, branches))
+        })
+    }
+
+    /// Takes the fields of a `check_suite` event.
+    pub fn of_check_suite(fields: Fields) -> Self {
+        Self::from_fields(fields, |fields| {
+            let action = fields.take("action")?;
+            let mut suite = fields.object("check_suite")?;
+            let branches = head_branch(&mut suite)?;
+            Ok((Kind::Suite { action }, suite.take("head_sha")?, branches))
+        })
+    }
+
+    fn from_fields(
+        mut fields: Fields,
+        said: impl FnOnce(&mut Fields) -> Result<(Kind, Sha, Option<Vec<String>>), String>,
+    ) -> Self {
+        let mut repository = fields.optional_object("repository").ok().flatten();
+        let name = repository.as_mut().and_then(|fields| fields.take("full_name").ok());
+        let id = repository.as_mut().and_then(|fields| fields.take("id").ok());
+        let said = said(&mut fields).and_then(|(kind, sha, branches)| {
+            let mut repository = repository.ok_or("missing field `repository`")?;
+            Ok(Said {
+                kind,
+                sha,
+                branches,
+                default_branch: repository.take("default_branch")?,
+                installation: installation(&mut fields)?,
+            })
+        });
+        Self { repository: name, repository_id: id, said }
+    }
+
+    /// What is wrong with the payload, if something is.
+    pub fn problem(&self) -> Option<&str> {
+        match (&self.said, &self.repository, self.repository_id) {
+            (Err(problem), ..) => Some(problem),
+            (_, None, _) => Some("`repository.full_name` is missing, or no repository's name"),
+            (_, _, None) => Some("`repository.id` is missing, or no whole number"),
+            (Ok(_), Some(_), Some(_)) => None,
+        }
+    }
+
+    /// Says whether the commit is worth a look under a policy that deploys, or why it surely is not. Nothing follows from a
+    /// payload with a [`Self::problem`].
+    pub fn judge(&self, policy: &AutoDeploy) -> Result<WorthALook<'_>, Ignored> {
+        let (Ok(said), Some(repository), Some(repository_id)) =
+            (&self.said, &self.repository, self.repository_id)
+        else {
+            return Err(Ignored::EventNotUsed);
+        };
+        if let Some(why) = said.surely_nothing(policy) {
+            return Err(why);
+        }
+        let enabled = |branch: &&String| policy.enables_branch(branch, &said.default_branch);
+        let branches: Option<Vec<String>> =
+            said.branches.as_ref().map(|all| all.iter().filter(enabled).cloned().collect());
+        if let (Some([]), Some([branch, ..])) = (branches.as_deref(), said.branches.as_deref()) {
+            return Err(Ignored::CommitOfAnotherBranch {
+                branch: branch.clone(),
+                enabled: EnabledBranches::of(policy.branches.as_ref(), &said.default_branch),
+            });
+        }
+        Ok(WorthALook {
+            repository,
+            repository_id,
+            sha: &said.sha,
+            branches: branches.unwrap_or_default(),
+            installation: said.installation,
+            policy: policy.clone(),
+        })
+    }
+}
+
+impl Said {
+    /// Why it is no sign of success under a policy, whatever its branch.
+    fn surely_nothing(&self, policy: &AutoDeploy) -> Option<Ignored> {
+        let not_used = |name: &str, app: Option<&str>| {
+            let named = policy.contexts.iter().flatten().map(Context::shown).collect();
+            (!policy.names(name, app))
+                .then(|| Ignored::ContextNotUsed { context: name.to_owned(), named })
+        };
+        match &self.kind {
+            Kind::Status { context, state } if state != "success" => Some(Ignored::NotASuccess {
+                of: format!("The status {context}"),
+                state: state.clone(),
+            }),
+            // Who set a status GitHub says only when it is asked.
+            Kind::Status { context, .. } => {
+                let is_named =
+                    policy.contexts.iter().flatten().any(|named| {
+                        Context { name: named.name.clone(), app: None }.is(context, None)
+                    });
+                if is_named { None } else { not_used(context, None) }
+            }
+            Kind::Run { action, .. } | Kind::Suite { action } if action != COMPLETED => {
+                Some(Ignored::CheckNotCompleted { action: action.clone() })
+            }
+            Kind::Run { name, app, conclusion, .. } => match conclusion.as_deref() {
+                Some("success" | "neutral" | "skipped") => not_used(name, app.as_deref()),
+                other => Some(Ignored::NotASuccess {
+                    of: format!("The check {name}"),
+                    state: other.unwrap_or("without a conclusion").to_owned(),
+                }),
+            },
+            // Of a suite that is red, what the policy names may be green.
+            Kind::Suite { .. } => None,
+        }
+    }
+}

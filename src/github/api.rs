@@ -1,0 +1,759 @@
+//! GitHub's REST API, as far as the gate uses it: each call as a value, what its answer tells, and what a refusal means.
+//!
+//! Source: <https://docs.github.com/en/rest?apiVersion=2022-11-28>
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, quote, read};
+use crate::repository::{RepositoryName, Sha};
+use crate::time::Moment;
+
+/// The version of the API that is spoken
+/// (<https://docs.github.com/en/rest/about-the-rest-api/api-versions?apiVersion=2022-11-28>).
+pub const API_VERSION: &str = "2022-11-28";
+
+/// What every call says of itself. GitHub refuses whoever does not say what they are
+/// (<https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api?apiVersion=2022-11-28#user-agent>).
+pub const HEADERS: [(&str, &str); 3] = [
+    ("User-Agent", concat!("buildgate/", env!("CARGO_PKG_VERSION"))),
+    ("Accept", "application/vnd.github+json"),
+    ("X-GitHub-Api-Version", API_VERSION),
+];
+
+/// The most elements that GitHub puts on a page.
+const PER_PAGE: &str = "per_page=100";
+
+/// How long whoever is limited waits where GitHub does not say, in seconds
+/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api?apiVersion=2022-11-28#exceeding-the-rate-limit>).
+const LIMITED_FOR: u64 = 60;
+
+/// Longest piece of GitHub's own words that is passed on, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// What stands in a path as it is (RFC 3986, section 2.3).
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn escaped(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, IN_A_PATH)
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The method.
+    pub method: &'static str,
+    /// The path and the query, after the API's base URL.
+    pub path: String,
+    /// The body: JSON.
+    pub body: Option<String>,
+}
+
+impl Call {
+    fn get(path: String) -> Self {
+        Self { method: "GET", path, body: None }
+    }
+
+    fn send(method: &'static str, path: String, body: &impl Serialize) -> Self {
+        // Of a struct of texts, numbers and lists, JSON can always be made.
+        Self { method, path, body: Some(serde_json::to_string(body).unwrap_or_default()) }
+    }
+
+    /// Asks for a repository: a [`RepositoryFacts`].
+    /// <https://docs.github.com/en/rest/repos/repos?apiVersion=2022-11-28#get-a-repository>
+    pub fn repository(name: &RepositoryName) -> Self {
+        Self::get(format!("/repos/{name}"))
+    }
+
+    /// Asks for the statuses of a commit, the newest first: pages of [`CommitStatus`].
+    /// <https://docs.github.com/en/rest/commits/statuses?apiVersion=2022-11-28#list-commit-statuses-for-a-reference>
+    pub fn statuses(name: &RepositoryName, sha: &Sha) -> Self {
+        Self::get(format!("/repos/{name}/commits/{}/statuses?{PER_PAGE}", sha.as_str()))
+    }
+
+    /// Asks for the newest check runs of a commit: pages of [`CheckRun`], in a list called `check_runs`.
+    /// <https://docs.github.com/en/rest/checks/runs?apiVersion=2022-11-28#list-check-runs-for-a-git-reference>
+    pub fn check_runs(name: &RepositoryName, sha: &Sha) -> Self {
+        Self::get(format!("/repos/{name}/commits/{}/check-runs?{PER_PAGE}", sha.as_str()))
+    }
+
+    /// Asks how a commit lies to another, each by its hash or the name of a branch: a [`Comparison`]. (The second page,
+    /// for on the first GitHub lists up to 300 files with all that changed in them.)
+    /// <https://docs.github.com/en/rest/commits/commits?apiVersion=2022-11-28#compare-two-commits>
+    pub fn compare(name: &RepositoryName, base: &str, head: &Sha) -> Self {
+        let (base, head) = (escaped(base), head.as_str());
+        Self::get(format!("/repos/{name}/compare/{base}...{head}?per_page=1&page=2"))
+    }
+
+    /// Asks for a branch: a [`Branch`].
+    /// <https://docs.github.com/en/rest/branches/branches?apiVersion=2022-11-28#get-a-branch>
+    pub fn branch(name: &RepositoryName, branch: &str) -> Self {
+        Self::get(format!("/repos/{name}/branches/{}", escaped(branch)))
+    }
+
+    /// Asks for the branches whose newest commit this is: a list of [`Branch`].
+    /// <https://docs.github.com/en/rest/commits/commits?apiVersion=2022-11-28#list-branches-for-head-commit>
+    pub fn branches_where_head(name: &RepositoryName, sha: &Sha) -> Self {
+        Self::get(format!("/repos/{name}/commits/{}/branches-where-head", sha.as_str()))
+    }
+
+    /// Asks for the deployments of a commit to an environment, the newest first: pages of [`Deployment`].
+    /// <https://docs.github.com/en/rest/deployments/deployments?apiVersion=2022-11-28#list-deployments>
+    pub fn deployments(name: &RepositoryName, sha: &Sha, environment: &str) -> Self {
+        let (sha, environment) = (sha.as_str(), escaped(environment));
+        Self::get(format!(
+            "/repos/{name}/deployments?sha={sha}&environment={environment}&{PER_PAGE}"
+        ))
+    }
+
+    /// Makes a deployment: a [`Deployment`].
+    /// <https://docs.github.com/en/rest/deployments/deployments?apiVersion=2022-11-28#create-a-deployment>
+    pub fn create_deployment(name: &RepositoryName, deployment: &NewDeployment<'_>) -> Self {
+        Self::send("POST", format!("/repos/{name}/deployments"), deployment)
+    }
+
+    /// As the App, asks for its installation on a repository: an [`Installation`].
+    /// <https://docs.github.com/en/rest/apps/apps?apiVersion=2022-11-28#get-a-repository-installation-for-the-authenticated-app>
+    pub fn installation(name: &RepositoryName) -> Self {
+        Self::get(format!("/repos/{name}/installation"))
+    }
+
+    /// As the App, asks for all of its installations: pages of [`Installation`].
+    /// <https://docs.github.com/en/rest/apps/apps?apiVersion=2022-11-28#list-installations-for-the-authenticated-app>
+    pub fn installations() -> Self {
+        Self::get(format!("/app/installations?{PER_PAGE}"))
+    }
+
+    /// As the App, asks for itself: an [`AppFacts`].
+    /// <https://docs.github.com/en/rest/apps/apps?apiVersion=2022-11-28#get-the-authenticated-app>
+    pub fn app() -> Self {
+        Self::get("/app".to_owned())
+    }
+
+    /// As the App, sets where its events are delivered and what they are signed with.
+    /// <https://docs.github.com/en/rest/apps/webhooks?apiVersion=2022-11-28#update-a-webhook-configuration-for-an-app>
+    pub fn set_app_hook(hook: &AppHook<'_>) -> Self {
+        Self::send("PATCH", "/app/hook/config".to_owned(), hook)
+    }
+
+    /// As the App, asks for a token for one repository, with just these permissions: an [`AccessToken`].
+    /// <https://docs.github.com/en/rest/apps/apps?apiVersion=2022-11-28#create-an-installation-access-token-for-an-app>
+    pub fn access_token(installation: u64, repository: u64, permissions: Permissions) -> Self {
+        #[derive(Serialize)]
+        struct Body {
+            repository_ids: [u64; 1],
+            permissions: Permissions,
+        }
+        let body = Body { repository_ids: [repository], permissions };
+        Self::send("POST", format!("/app/installations/{installation}/access_tokens"), &body)
+    }
+}
+
+/// A deployment to be made.
+#[derive(Debug, Serialize)]
+pub struct NewDeployment<'a> {
+    /// The commit: by its whole hash, for a branch may have moved on from what was tested.
+    #[serde(rename = "ref")]
+    pub reference: &'a str,
+    /// `deploy`
+    pub task: &'static str,
+    /// False: a hash cannot be merged into.
+    pub auto_merge: bool,
+    /// None: the gate has looked itself. By itself GitHub would want every context there is to be green.
+    pub required_contexts: [&'static str; 0],
+    /// What is passed on.
+    pub payload: DeploymentPayload<'a>,
+    /// Such as `production`.
+    pub environment: &'a str,
+    /// A sentence for people.
+    pub description: &'a str,
+}
+
+/// What the gate passes on in a deployment: the branch, for its ref is the commit's hash.
+#[derive(Debug, Serialize)]
+pub struct DeploymentPayload<'a> {
+    /// The branch's name.
+    pub branch: &'a str,
+}
+
+/// Where an App's events are delivered.
+#[derive(Debug, Serialize)]
+pub struct AppHook<'a> {
+    /// The Payload URL.
+    pub url: &'a str,
+    /// `json`
+    pub content_type: &'static str,
+    /// The webhook secret.
+    pub secret: &'a str,
+    /// `0`: the certificate is checked.
+    pub insecure_ssl: &'static str,
+}
+
+/// Names of permissions, each with `read` or `write`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions(pub &'static [(&'static str, &'static str)]);
+
+/// What the gate does at GitHub, and needs to be let do: what is looked at, and the deployment that is made
+/// (<https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps?apiVersion=2022-11-28>).
+pub const NEEDED: Permissions = Permissions(&[
+    ("checks", "read"),
+    ("contents", "read"),
+    ("deployments", "write"),
+    ("metadata", "read"),
+    ("statuses", "read"),
+]);
+
+impl Serialize for Permissions {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+impl Permissions {
+    /// Those that are not among what is granted, in words.
+    pub fn missing(self, granted: &[(String, String)]) -> Vec<String> {
+        let is_granted = |name: &str, level: &str| {
+            granted.iter().any(|(granted, have)| {
+                granted == name && (have == level || have == "write" || have == "admin")
+            })
+        };
+        let missing = self.0.iter().filter(|(name, level)| !is_granted(name, level));
+        missing.map(|(name, level)| format!("{name}: {level}")).collect()
+    }
+}
+
+/// What an answer tells: the fields that are wanted of it.
+pub trait Answer: Sized {
+    /// What is wanted of one.
+    const WANTED: Wanted;
+
+    /// Takes the fields.
+    fn from_fields(fields: Fields) -> Result<Self, String>;
+}
+
+/// Reads an answer that is one object. Errors with what is wrong with it.
+pub fn object<T: Answer>(body: &[u8]) -> Result<T, String> {
+    T::from_fields(Fields::read(body, Want::Object(T::WANTED))?)
+}
+
+/// Something of a list.
+struct Element<T>(T);
+
+impl<'a, T: Answer> FromJson<'a> for Element<T> {
+    fn from_json(json: Json<'a>) -> Result<Self, Wrong> {
+        Ok(Self(T::from_fields(Fields::of(json)?)?))
+    }
+}
+
+/// Reads an answer that is a list. Errors with what is wrong with it.
+pub fn list<T: Listed>(body: &[u8]) -> Result<Vec<T>, String> {
+    let elements = match T::IN {
+        None => Vec::from_json(read(body, T::LIST)?).map_err(|wrong| wrong.to_string())?,
+        Some(field) => Fields::read(body, T::LIST)?.take::<Vec<Element<T>>>(field)?,
+    };
+    Ok(elements.into_iter().map(|Element(element)| element).collect())
+}
+
+/// What is answered in lists.
+pub trait Listed: Answer {
+    /// What is wanted of a list.
+    const LIST: Want;
+
+    /// The field that the list is in, where the answer is not the list itself.
+    const IN: Option<&'static str>;
+}
+
+/// A repository, as GitHub tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RepositoryFacts {
+    /// Its id.
+    pub id: u64,
+    /// The full name as its owner spells it: another one than was asked for where it was renamed.
+    pub full_name: RepositoryName,
+    /// The name of the default branch.
+    pub default_branch: String,
+}
+
+impl Answer for RepositoryFacts {
+    const WANTED: Wanted =
+        &[("id", Want::Scalar), ("full_name", Want::Scalar), ("default_branch", Want::Scalar)];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        Ok(Self {
+            id: fields.take("id")?,
+            full_name: fields.take("full_name")?,
+            default_branch: fields.take("default_branch")?,
+        })
+    }
+}
+
+/// A commit status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitStatus {
+    /// Its id: the newer one's is larger.
+    pub id: u64,
+    /// Its name.
+    pub context: String,
+    /// `success`, `pending`, `failure` or `error`.
+    pub state: String,
+    /// The login of whoever set it; an App's is its slug and `[bot]`.
+    pub creator: Option<String>,
+    /// When it was set.
+    pub updated_at: Option<Moment>,
+}
+
+impl Answer for CommitStatus {
+    const WANTED: Wanted = &[
+        ("id", Want::Scalar),
+        ("context", Want::Scalar),
+        ("state", Want::Scalar),
+        ("creator", Want::Object(&[("login", Want::Scalar)])),
+        ("updated_at", Want::Scalar),
+    ];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let creator = fields.optional_object("creator")?;
+        Ok(Self {
+            id: fields.take("id")?,
+            context: fields.take("context")?,
+            state: fields.take("state")?,
+            creator: creator.map(|mut creator| creator.take("login")).transpose()?,
+            updated_at: moment(&mut fields, "updated_at")?,
+        })
+    }
+}
+
+impl Listed for CommitStatus {
+    const LIST: Want = Want::List(&Want::Object(Self::WANTED));
+    const IN: Option<&'static str> = None;
+}
+
+/// A check run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckRun {
+    /// Its id: the newer one's is larger.
+    pub id: u64,
+    /// Its name; of GitHub Actions, that of the job.
+    pub name: String,
+    /// `completed`, or what it waits for.
+    pub status: String,
+    /// What it came to, once it is completed.
+    pub conclusion: Option<String>,
+    /// The slug of the App that runs it.
+    pub app: Option<String>,
+    /// When it was completed, or else begun.
+    pub at: Option<Moment>,
+}
+
+impl Answer for CheckRun {
+    const WANTED: Wanted = &[
+        ("id", Want::Scalar),
+        ("name", Want::Scalar),
+        ("status", Want::Scalar),
+        ("conclusion", Want::Scalar),
+        ("app", Want::Object(&[("slug", Want::Scalar)])),
+        ("started_at", Want::Scalar),
+        ("completed_at", Want::Scalar),
+    ];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let app = fields.optional_object("app")?;
+        let completed_at = moment(&mut fields, "completed_at")?;
+        Ok(Self {
+            id: fields.take("id")?,
+            name: fields.take("name")?,
+            status: fields.take("status")?,
+            conclusion: fields.take("conclusion")?,
+            app: match app {
+                Some(mut app) => app.take("slug")?,
+                None => None,
+            },
+            at: completed_at.or(moment(&mut fields, "started_at")?),
+        })
+    }
+}
+
+impl Listed for CheckRun {
+    const LIST: Want = Want::Object(&[("check_runs", Want::List(&Want::Object(Self::WANTED)))]);
+    const IN: Option<&'static str> = Some("check_runs");
+}
+
+/// How a commit, the head, lies to another, the base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The base is one of those that the head was made after.
+    Ahead,
+    /// The head is one of those that the base was made after.
+    Behind,
+    /// They are the same.
+    Identical,
+    /// Each was made without the other.
+    Diverged,
+}
+
+impl Answer for Comparison {
+    const WANTED: Wanted = &[("status", Want::Scalar)];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let status: String = fields.take("status")?;
+        match status.as_str() {
+            "ahead" => Ok(Self::Ahead),
+            "behind" => Ok(Self::Behind),
+            "identical" => Ok(Self::Identical),
+            "diverged" => Ok(Self::Diverged),
+            other => Err(format!("`status`: `{}` is no comparison's", quote(other))),
+        }
+    }
+}
+
+/// A branch.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Its name.
+    pub name: String,
+    /// Its newest commit.
+    pub tip: Sha,
+}
+
+impl Answer for Branch {
+    const WANTED: Wanted =
+        &[("name", Want::Scalar), ("commit", Want::Object(&[("sha", Want::Scalar)]))];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        Ok(Self { name: fields.take("name")?, tip: fields.object("commit")?.take("sha")? })
+    }
+}
+
+impl Listed for Branch {
+    const LIST: Want = Want::List(&Want::Object(Self::WANTED));
+    const IN: Option<&'static str> = None;
+}
+
+/// A deployment, as far as the gate tells its own by it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// GitHub's id of it.
+    pub id: u64,
+    /// `deploy`, mostly.
+    pub task: String,
+    /// A sentence for people.
+    pub description: Option<String>,
+}
+
+impl Answer for Deployment {
+    const WANTED: Wanted =
+        &[("id", Want::Scalar), ("task", Want::Scalar), ("description", Want::Scalar)];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        Ok(Self {
+            id: fields.take("id")?,
+            task: fields.take("task")?,
+            description: fields.take("description")?,
+        })
+    }
+}
+
+impl Listed for Deployment {
+    const LIST: Want = Want::List(&Want::Object(Self::WANTED));
+    const IN: Option<&'static str> = None;
+}
+
+/// An App's installation.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// GitHub's id of it.
+    pub id: u64,
+    /// The login of whose account it is on.
+    pub account: Option<String>,
+    /// Whether it is on `all` of the account's repositories, or on `selected` ones.
+    pub repositories: String,
+    /// When it was suspended, if it is.
+    pub suspended_at: Option<String>,
+    /// What it is granted, with `read` or `write`.
+    pub permissions: Vec<(String, String)>,
+    /// The events that it gets.
+    pub events: Vec<String>,
+}
+
+/// The permissions that matter to the gate; others are not looked at.
+const PERMISSIONS: Wanted = &[
+    ("checks", Want::Scalar),
+    ("contents", Want::Scalar),
+    ("deployments", Want::Scalar),
+    ("metadata", Want::Scalar),
+    ("statuses", Want::Scalar),
+];
+
+fn permissions(fields: &mut Fields) -> Result<Vec<(String, String)>, String> {
+    let mut granted = fields.object("permissions")?;
+    let mut permissions = Vec::new();
+    for (name, _) in PERMISSIONS {
+        if let Some(level) = granted.take::<Option<String>>(name)? {
+            permissions.push(((*name).to_owned(), level));
+        }
+    }
+    Ok(permissions)
+}
+
+impl Answer for Installation {
+    const WANTED: Wanted = &[
+        ("id", Want::Scalar),
+        ("account", Want::Object(&[("login", Want::Scalar)])),
+        ("repository_selection", Want::Scalar),
+        ("suspended_at", Want::Scalar),
+        ("permissions", Want::Object(PERMISSIONS)),
+        ("events", Want::List(&Want::Scalar)),
+    ];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let account = fields.optional_object("account")?;
+        Ok(Self {
+            id: fields.take("id")?,
+            account: match account {
+                Some(mut account) => account.take("login")?,
+                None => None,
+            },
+            repositories: fields.take("repository_selection")?,
+            suspended_at: fields.take("suspended_at")?,
+            permissions: permissions(&mut fields)?,
+            events: fields.take("events")?,
+        })
+    }
+}
+
+impl Listed for Installation {
+    const LIST: Want = Want::List(&Want::Object(Self::WANTED));
+    const IN: Option<&'static str> = None;
+}
+
+/// An App, as GitHub tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AppFacts {
+    /// Its number.
+    pub id: u64,
+    /// The name that its URLs have.
+    pub slug: Option<String>,
+    /// Its page.
+    pub html_url: String,
+    /// What it asks for, with `read` or `write`: an installation may not have accepted all of it yet.
+    pub permissions: Vec<(String, String)>,
+    /// The events that it gets.
+    pub events: Vec<String>,
+}
+
+impl Answer for AppFacts {
+    const WANTED: Wanted = &[
+        ("id", Want::Scalar),
+        ("slug", Want::Scalar),
+        ("html_url", Want::Scalar),
+        ("permissions", Want::Object(PERMISSIONS)),
+        ("events", Want::List(&Want::Scalar)),
+    ];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        Ok(Self {
+            id: fields.take("id")?,
+            slug: fields.take("slug")?,
+            html_url: fields.take("html_url")?,
+            permissions: permissions(&mut fields)?,
+            events: fields.take("events")?,
+        })
+    }
+}
+
+/// A token of an App's installation. (What it looks like is GitHub's affair, and changes.)
+pub struct AccessToken {
+    /// The token.
+    pub token: secrecy::SecretString,
+    /// When it ends.
+    pub expires_at: Moment,
+}
+
+impl Answer for AccessToken {
+    const WANTED: Wanted = &[("token", Want::Scalar), ("expires_at", Want::Scalar)];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let token: String = fields.take("token")?;
+        let expires_at = moment(&mut fields, "expires_at")?;
+        Ok(Self {
+            token: token.into(),
+            expires_at: expires_at.ok_or("missing field `expires_at`")?,
+        })
+    }
+}
+
+fn moment(fields: &mut Fields, name: &str) -> Result<Option<Moment>, String> {
+    let text: Option<String> = fields.take(name)?;
+    Ok(text.as_deref().and_then(Moment::from_rfc3339))
+}
+
+/// Why GitHub did not do what it was asked, or cannot have been asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No answer came, or none that can be read.
+    Unreachable(String),
+    /// Something is wrong at GitHub.
+    Broken {
+        /// The status: 500 or above.
+        status: u16,
+    },
+    /// Too much was asked.
+    Limited {
+        /// In how many seconds GitHub may be asked again.
+        seconds: u64,
+    },
+    /// The token, or the App's key, is not good.
+    Unauthorized,
+    /// What was asked is not permitted.
+    Forbidden {
+        /// GitHub's own words.
+        message: String,
+    },
+    /// There is no such thing, or whoever asks may not know of it.
+    NotFound,
+    /// The App is not installed on the repository.
+    NotInstalled,
+    /// The App's installation is suspended.
+    Suspended,
+    /// The App's installation is not granted all that is needed.
+    Lacks {
+        /// What it is not granted, such as `deployments: write`.
+        permissions: Vec<String>,
+    },
+    /// GitHub will not do it.
+    Refused {
+        /// The status.
+        status: u16,
+        /// GitHub's own words.
+        message: String,
+    },
+}
+
+impl Failure {
+    /// Judges a refusal: a status of 300 and above, with its headers and its body. `now` is in seconds since 1970.
+    pub fn of(
+        status: u16,
+        header: impl Fn(&'static str) -> Option<String>,
+        body: &[u8],
+        now: u64,
+    ) -> Self {
+        let message = message(body);
+        let seconds = |name| header(name).and_then(|value| value.trim().parse::<u64>().ok());
+        let is_used_up = seconds("x-ratelimit-remaining") == Some(0);
+        let is_limited = status == 429
+            || status == 403
+                && (is_used_up
+                    || seconds("retry-after").is_some()
+                    || message.to_ascii_lowercase().contains("rate limit"));
+        if is_limited {
+            let at_the_reset = || {
+                let reset = seconds("x-ratelimit-reset").filter(|_| is_used_up)?;
+                Some(reset.saturating_sub(now).max(1))
+            };
+            let seconds = seconds("retry-after").or_else(at_the_reset).unwrap_or(LIMITED_FOR);
+            return Self::Limited { seconds };
+        }
+        match status {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden { message },
+            404 => Self::NotFound,
+            500.. => Self::Broken { status },
+            _ => Self::Refused { status, message },
+        }
+    }
+
+    /// In how many seconds at the earliest it may go well. What is forbidden somebody may permit meanwhile.
+    pub fn again_in(&self) -> u64 {
+        match self {
+            Self::Limited { seconds } => *seconds,
+            _ => 0,
+        }
+    }
+
+    /// Whether it will go wrong until somebody changes something.
+    pub fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Unreachable(_) | Self::Broken { .. } | Self::Limited { .. })
+    }
+
+    /// The code that stands for it in the log and with a dead letter.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "github-unreachable",
+            Self::Broken { .. } => "github-broken",
+            Self::Limited { .. } => "github-limited",
+            Self::Unauthorized => "github-unauthorized",
+            Self::Forbidden { .. } => "github-forbidden",
+            Self::NotFound => "github-not-found",
+            Self::NotInstalled => "app-not-installed",
+            Self::Suspended => "app-suspended",
+            Self::Lacks { .. } => "app-lacks-permission",
+            Self::Refused { .. } => "github-refused",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(detail) => write!(f, "GitHub cannot be asked: {detail}"),
+            Self::Broken { status } => write!(f, "GitHub answers {status}"),
+            Self::Limited { seconds } => {
+                write!(f, "GitHub's rate limit is reached; it ends in {seconds} s")
+            }
+            Self::Unauthorized => f.write_str(
+                "GitHub does not accept the token, or the App's key: it is wrong, has expired or was revoked",
+            ),
+            Self::Forbidden { message } => write!(f, "GitHub forbids it: {message}"),
+            Self::NotFound => f.write_str(
+                "GitHub knows no such thing, or the App or the token has no access to the repository",
+            ),
+            Self::NotInstalled => f.write_str(
+                "the GitHub App is not installed on the repository: install it, or add the repository to those that it is \
+                 installed on",
+            ),
+            Self::Suspended => f.write_str(
+                "the GitHub App's installation is suspended: whoever suspended it can end that in its settings",
+            ),
+            Self::Lacks { permissions } => write!(
+                f,
+                "the GitHub App's installation lacks the permission {}: grant it in the App's settings, and accept it where \
+                 the App is installed",
+                permissions.join(", ")
+            ),
+            Self::Refused { status, message } => write!(f, "GitHub answers {status}: {message}"),
+        }
+    }
+}
+
+/// What GitHub says in the body of a refusal, on one line.
+fn message(body: &[u8]) -> String {
+    let message = Fields::read(body, Want::Object(&[("message", Want::Scalar)]))
+        .and_then(|mut fields| fields.take::<String>("message"));
+    let text = message.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned());
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    crate::json::fields::cut(&line, LONGEST_MESSAGE)
+}
+
+/// The next page of a list, by the header `Link`: its path and query, after the API's base URL `api`. None on the last
+/// page, and where it leads away from the API: whoever is asked there would get the token.
+///
+/// Source: <https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api?apiVersion=2022-11-28>
+pub fn next_page<'a>(link: &'a str, api: &str) -> Option<&'a str> {
+    let next = link.split(',').find(|link| link.contains("rel=\"next\""))?;
+    let url = next.split_once('<')?.1.split_once('>')?.0;
+    within(url, api)
+}
+
+/// Where a redirection leads, which has this `Location`: the path and query after the API's base URL. None where it leads
+/// away from it.
+///
+/// Source: <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api?apiVersion=2022-11-28#follow-redirects>
+pub fn redirected<'a>(status: u16, location: Option<&'a str>, api: &str) -> Option<&'a str> {
+    if matches!(status, 301 | 302 | 307 | 308) { within(location?, api) } else { None }
+}
+
+fn within<'a>(url: &'a str, api: &str) -> Option<&'a str> {
+    url.strip_prefix(api).filter(|path| path.starts_with('/'))
+}

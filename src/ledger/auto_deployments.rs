@@ -1,0 +1,294 @@
+//! What became of the commits that the gate may deploy: a row for each repository, commit and environment. All times are
+//! in milliseconds since 1970.
+//!
+//! A row is also where one deployment is claimed before it is made: whoever holds the claim is the only one to make a
+//! deployment to that environment of the repository, until the claim ends by itself. So a crash in between is taken up
+//! again, and no older commit overtakes a newer one.
+
+use crate::ledger::LEDGER;
+use crate::message::auto_deployment::{AutoDeployment, Filter, State};
+use crate::platform::d1::{self, Row, Value};
+use crate::platform::env::Env;
+use crate::time::rfc3339;
+
+/// A commit in an environment.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// GitHub's id of the repository.
+    pub repository_id: u64,
+    /// The commit's hash.
+    pub sha: &'a str,
+    /// The environment.
+    pub environment: &'a str,
+}
+
+/// What is to be kept of one.
+#[derive(Debug)]
+pub struct Note<'a> {
+    /// Which one.
+    pub key: Key<'a>,
+    /// The repository's full name.
+    pub repository: &'a str,
+    /// The branch that the commit lies on; empty where that is not known.
+    pub branch: &'a str,
+    /// What became of it.
+    pub state: State,
+    /// Why, in words.
+    pub reason: &'a str,
+    /// The GUID of the delivery that gave the last hint.
+    pub delivery: Option<&'a str>,
+    /// When it is to be looked at again; none where it is not.
+    pub look_at: Option<u64>,
+}
+
+const COLUMNS: &str = "id, repository_id, repository, sha, environment, branch, state, reason, deployment, delivery, \
+                       first_seen_at, since, look_at";
+
+fn from_row(row: &Row) -> Result<AutoDeployment, String> {
+    let state: String = row.get("state")?;
+    let look_at: Option<u64> = row.get("look_at")?;
+    Ok(AutoDeployment {
+        id: row.get("id")?,
+        repository_id: row.get("repository_id")?,
+        repository: row.get("repository")?,
+        sha: row.get("sha")?,
+        environment: row.get("environment")?,
+        branch: row.get("branch")?,
+        state: State::from_word(&state).ok_or_else(|| format!("no state is called {state}"))?,
+        reason: row.get("reason")?,
+        deployment: row.get("deployment")?,
+        delivery: row.get("delivery")?,
+        first_seen_at: rfc3339(row.get("first_seen_at")?),
+        since: rfc3339(row.get("since")?),
+        look_at: look_at.map(rfc3339),
+    })
+}
+
+fn rows_of(rows: &[Row]) -> Result<Vec<AutoDeployment>, String> {
+    rows.iter().map(from_row).collect()
+}
+
+/// Says whether a commit has to be looked at for a hint that came at `hinted_at`, and if so, that it is being looked at:
+/// not where somebody has begun to look after it came, for they see what it hints at.
+pub(crate) async fn begin_look(
+    env: &Env,
+    repository_id: u64,
+    sha: &str,
+    hinted_at: u64,
+    now: u64,
+) -> Result<bool, String> {
+    let statement = "INSERT INTO looks (repository_id, sha, looked_at) VALUES (?1, ?2, ?4) \
+                     ON CONFLICT (repository_id, sha) DO UPDATE SET looked_at = ?4 WHERE looked_at < ?3 \
+                     RETURNING looked_at";
+    let values = [repository_id.into(), sha.into(), hinted_at.into(), now.into()];
+    d1::rows(env, LEDGER, statement, &values).await.map(|rows| !rows.is_empty())
+}
+
+/// Forgets the looks before a time.
+pub(crate) async fn forget_looks(env: &Env, before: u64) -> Result<(), String> {
+    let statement = "DELETE FROM looks WHERE looked_at < ?";
+    d1::rows(env, LEDGER, statement, &[before.into()]).await.map(drop)
+}
+
+/// What is kept of a commit.
+pub(crate) async fn of_commit(
+    env: &Env,
+    repository_id: u64,
+    sha: &str,
+) -> Result<Vec<AutoDeployment>, String> {
+    let statement =
+        format!("SELECT {COLUMNS} FROM auto_deployments WHERE repository_id = ? AND sha = ?");
+    rows_of(&d1::rows(env, LEDGER, &statement, &[repository_id.into(), sha.into()]).await?)
+}
+
+/// The commit that the gate deployed last to an environment.
+pub(crate) async fn last_created(
+    env: &Env,
+    repository_id: u64,
+    environment: &str,
+) -> Result<Option<AutoDeployment>, String> {
+    let statement = format!(
+        "SELECT {COLUMNS} FROM auto_deployments WHERE repository_id = ? AND environment = ? AND state = 'created' \
+         ORDER BY since DESC, id DESC LIMIT 1"
+    );
+    let values = [repository_id.into(), environment.into()];
+    Ok(rows_of(&d1::rows(env, LEDGER, &statement, &values).await?)?.pop())
+}
+
+/// Keeps what became of a commit in an environment; what is created stays created.
+pub(crate) async fn note(env: &Env, note: &Note<'_>, now: u64) -> Result<(), String> {
+    let statement = "INSERT INTO auto_deployments (repository_id, repository, sha, environment, branch, state, reason, \
+                     delivery, first_seen_at, since, look_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10) \
+                     ON CONFLICT (repository_id, sha, environment) DO UPDATE SET repository = ?2, \
+                     branch = CASE WHEN ?5 = '' THEN branch ELSE ?5 END, \
+                     since = CASE WHEN state = ?6 THEN since ELSE ?9 END, state = ?6, reason = ?7, \
+                     delivery = coalesce(?8, delivery), look_at = ?10 WHERE state <> 'created'";
+    let values = [
+        note.key.repository_id.into(),
+        note.repository.into(),
+        note.key.sha.into(),
+        note.key.environment.into(),
+        note.branch.into(),
+        note.state.as_str().into(),
+        note.reason.into(),
+        note.delivery.into(),
+        now.into(),
+        note.look_at.into(),
+    ];
+    d1::rows(env, LEDGER, statement, &values).await.map(drop)
+}
+
+/// Who is about to make a deployment.
+#[derive(Debug)]
+pub enum Claim {
+    /// Whoever asked, until it ends. `before` says that somebody has claimed it before, and may have made it.
+    Claimed {
+        /// Whether it was claimed before.
+        before: bool,
+    },
+    /// Somebody else, of this commit or another one, or it is made.
+    Taken,
+}
+
+/// Claims the deployment of a commit to an environment, until a time. Only one can be claimed of an environment.
+pub(crate) async fn claim(env: &Env, key: Key<'_>, now: u64, until: u64) -> Result<Claim, String> {
+    let statement = "UPDATE auto_deployments SET claims = claims + 1, lease_until = ?5 \
+                     WHERE repository_id = ?1 AND sha = ?2 AND environment = ?3 AND state <> 'created' \
+                     AND NOT EXISTS (SELECT 1 FROM auto_deployments AS other WHERE other.repository_id = ?1 \
+                     AND other.environment = ?3 AND other.lease_until >= ?4) RETURNING claims";
+    let values = [
+        key.repository_id.into(),
+        key.sha.into(),
+        key.environment.into(),
+        now.into(),
+        until.into(),
+    ];
+    let rows = d1::rows(env, LEDGER, statement, &values).await?;
+    match rows.first() {
+        None => Ok(Claim::Taken),
+        Some(row) => Ok(Claim::Claimed { before: row.get::<u64>("claims")? > 1 }),
+    }
+}
+
+/// Gives the claim that was made until a time back: the deployment was not made.
+pub(crate) async fn release(env: &Env, key: Key<'_>, until: u64) -> Result<(), String> {
+    let statement = "UPDATE auto_deployments SET lease_until = 0 \
+                     WHERE repository_id = ? AND sha = ? AND environment = ? AND lease_until = ?";
+    let values = [key.repository_id.into(), key.sha.into(), key.environment.into(), until.into()];
+    d1::rows(env, LEDGER, statement, &values).await.map(drop)
+}
+
+/// Keeps that the deployment is made, and gives its claim back.
+pub(crate) async fn created(
+    env: &Env,
+    key: Key<'_>,
+    deployment: u64,
+    reason: &str,
+    now: u64,
+) -> Result<(), String> {
+    let statement = "UPDATE auto_deployments SET state = 'created', deployment = ?4, reason = ?5, since = ?6, \
+                     look_at = NULL, lease_until = 0 WHERE repository_id = ?1 AND sha = ?2 AND environment = ?3";
+    let values = [
+        key.repository_id.into(),
+        key.sha.into(),
+        key.environment.into(),
+        deployment.into(),
+        reason.into(),
+        now.into(),
+    ];
+    d1::rows(env, LEDGER, statement, &values).await.map(drop)
+}
+
+/// The branch of a deployment, if the gate made it: it knows the deployment, or is just about to keep its id.
+pub(crate) async fn branch_of(
+    env: &Env,
+    key: Key<'_>,
+    deployment: u64,
+) -> Result<Option<String>, String> {
+    let statement = "SELECT branch FROM auto_deployments WHERE repository_id = ?1 AND sha = ?2 AND environment = ?3 \
+                     AND (deployment = ?4 OR deployment IS NULL AND claims > 0)";
+    let values =
+        [key.repository_id.into(), key.sha.into(), key.environment.into(), deployment.into()];
+    let rows = d1::rows(env, LEDGER, statement, &values).await?;
+    rows.first().map(|row| row.get("branch")).transpose()
+}
+
+/// A commit that is to be looked at again.
+#[derive(Debug)]
+pub struct Due {
+    /// GitHub's id of the repository.
+    pub repository_id: u64,
+    /// The repository's full name.
+    pub repository: String,
+    /// The commit's hash.
+    pub sha: String,
+    /// The branch that it lies on; empty where that is not known.
+    pub branch: String,
+}
+
+/// Takes commits whose time to be looked at again has come, at most so many, and sets when they come again by their age,
+/// should nobody look at them: after a quarter of it, but `least` at the earliest and `most` at the latest.
+pub(crate) async fn take_due(
+    env: &Env,
+    now: u64,
+    least: u64,
+    most: u64,
+    count: u64,
+) -> Result<Vec<Due>, String> {
+    let statement = "UPDATE auto_deployments SET look_at = ?1 + max(?2, min(?3, (?1 - first_seen_at) / 4)) \
+                     WHERE id IN (SELECT id FROM auto_deployments WHERE state = 'waiting' AND look_at <= ?1 \
+                     ORDER BY look_at LIMIT ?4) RETURNING repository_id, repository, sha, branch";
+    let values = [now.into(), least.into(), most.into(), count.into()];
+    let rows = d1::rows(env, LEDGER, statement, &values).await?;
+    let mut due: Vec<Due> = Vec::new();
+    for row in &rows {
+        let (repository_id, sha): (u64, String) = (row.get("repository_id")?, row.get("sha")?);
+        if !due.iter().any(|due| due.repository_id == repository_id && due.sha == sha) {
+            let (repository, branch) = (row.get("repository")?, row.get("branch")?);
+            due.push(Due { repository_id, repository, sha, branch });
+        }
+    }
+    Ok(due)
+}
+
+/// Ends what has been waiting since before a time.
+pub(crate) async fn time_out(env: &Env, before: u64, now: u64, after: &str) -> Result<(), String> {
+    let statement = "UPDATE auto_deployments SET state = 'timed-out', reason = ?3 || reason, since = ?2, look_at = NULL \
+                     WHERE state = 'waiting' AND look_at IS NOT NULL AND first_seen_at < ?1";
+    d1::rows(env, LEDGER, statement, &[before.into(), now.into(), after.into()]).await.map(drop)
+}
+
+/// Has a commit looked at anew, as if the gate had just heard of it, and says how many rows that are not created it has.
+pub(crate) async fn retry(
+    env: &Env,
+    repository: &str,
+    sha: &str,
+    reason: &str,
+    now: u64,
+) -> Result<Vec<AutoDeployment>, String> {
+    let statement = format!(
+        "UPDATE auto_deployments SET state = 'waiting', reason = ?3, since = ?4, first_seen_at = ?4, look_at = ?4 + 60000 \
+         WHERE repository = ?1 AND sha = ?2 AND state <> 'created' RETURNING {COLUMNS}"
+    );
+    let values = [repository.into(), sha.into(), reason.into(), now.into()];
+    rows_of(&d1::rows(env, LEDGER, &statement, &values).await?)
+}
+
+/// Lists them, the newest first.
+pub(crate) async fn list(env: &Env, filter: &Filter) -> Result<Vec<AutoDeployment>, String> {
+    let statement = format!(
+        "SELECT {COLUMNS} FROM auto_deployments WHERE (?1 IS NULL OR repository = ?1) AND (?2 IS NULL OR sha LIKE ?2) \
+         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR environment = ?4) AND (?5 IS NULL OR id < ?5) \
+         ORDER BY id DESC LIMIT ?6"
+    );
+    let begins = filter.sha.as_deref().map(|sha| format!("{sha}%"));
+    let values: [Value; 6] = [
+        filter.repository.as_deref().into(),
+        begins.as_deref().into(),
+        filter.state.map(State::as_str).into(),
+        filter.environment.as_deref().into(),
+        filter.before.into(),
+        filter.limit.into(),
+    ];
+    rows_of(&d1::rows(env, LEDGER, &statement, &values).await?)
+}

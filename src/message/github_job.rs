@@ -1,0 +1,132 @@
+//! What is to be done at GitHub: put on the queue `github`, out of the way of a delivery's answer.
+
+use serde::Serialize;
+
+use crate::json::fields::{Fields, Want, Wanted};
+use crate::repository::{RepositoryName, Sha};
+
+/// The shape's version.
+const VERSION: u64 = 1;
+
+/// The word for the job that looks at a commit.
+const AUTO_DEPLOY: &str = "auto-deploy";
+
+/// To look whether a commit is to be deployed. It is a hint and no more: what decides is what GitHub says when it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutoDeploy {
+    /// The GUID of the delivery that gave the hint; none where the gate itself looks again.
+    pub delivery: Option<String>,
+    /// When the hint came, in milliseconds since 1970.
+    pub received_at: u64,
+    /// GitHub's id of the repository.
+    pub repository_id: u64,
+    /// The repository's full name.
+    pub repository: RepositoryName,
+    /// The commit.
+    pub sha: Sha,
+    /// The branches that it is said to lie on.
+    pub branches: Vec<String>,
+    /// The installation of the App by which the hint came, if it came so.
+    pub installation: Option<u64>,
+}
+
+impl AutoDeploy {
+    /// The text to put on the queue.
+    pub fn into_message(self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Message<'a> {
+            version: u64,
+            job: &'static str,
+            delivery: Option<&'a str>,
+            received_at: u64,
+            repository_id: u64,
+            repository: &'a RepositoryName,
+            sha: &'a Sha,
+            branches: &'a [String],
+            installation: Option<u64>,
+        }
+        serde_json::to_string(&Message {
+            version: VERSION,
+            job: AUTO_DEPLOY,
+            delivery: self.delivery.as_deref(),
+            received_at: self.received_at,
+            repository_id: self.repository_id,
+            repository: &self.repository,
+            sha: &self.sha,
+            branches: &self.branches,
+            installation: self.installation,
+        })
+    }
+
+    /// Reads the text of a queue message.
+    ///
+    /// Errors, with what is wrong, where the text is not such a job of this version.
+    pub fn from_message(message: &str) -> Result<Self, String> {
+        const WANTED: Wanted = &[
+            ("version", Want::Scalar),
+            ("job", Want::Scalar),
+            ("delivery", Want::Scalar),
+            ("received_at", Want::Scalar),
+            ("repository_id", Want::Scalar),
+            ("repository", Want::Scalar),
+            ("sha", Want::Scalar),
+            ("branches", Want::List(&Want::Scalar)),
+            ("installation", Want::Scalar),
+        ];
+        let mut fields = Fields::read(message.as_bytes(), Want::Object(WANTED))?;
+        let version: u64 = fields.take("version")?;
+        if version != VERSION {
+            return Err(format!("a job of version {version}, not {VERSION}"));
+        }
+        let job: String = fields.take("job")?;
+        if job != AUTO_DEPLOY {
+            return Err("a job that this gate does not know".to_owned());
+        }
+        Ok(Self {
+            delivery: fields.take("delivery")?,
+            received_at: fields.take("received_at")?,
+            repository_id: fields.take("repository_id")?,
+            repository: fields.take("repository")?,
+            sha: fields.take("sha")?,
+            branches: fields.take("branches")?,
+            installation: fields.take("installation")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHA: &str = "f95f852bd8fca8fcc58a9a2d6c842781e32a215e";
+
+    #[test]
+    fn a_job_is_read_as_it_was_written() {
+        let job = AutoDeploy {
+            delivery: Some("guid".into()),
+            received_at: 1_795_378_320_123,
+            repository_id: 7,
+            repository: "Octocat/Hello-World".parse().unwrap(),
+            sha: SHA.parse().unwrap(),
+            branches: vec!["main".into(), "größe/\"1\"".into()],
+            installation: None,
+        };
+        let message = job.clone().into_message().unwrap();
+        let read = AutoDeploy::from_message(&message).unwrap();
+        assert_eq!((read.repository.as_spelt(), &read), ("Octocat/Hello-World", &job));
+    }
+
+    #[test]
+    fn what_is_no_job_says_why() {
+        for (message, problem) in [
+            ("", "EOF"),
+            ("{}", "missing field `version`"),
+            (r#"{"version":2}"#, "a job of version 2, not 1"),
+            (r#"{"version":1,"job":"dance"}"#, "does not know"),
+            (r#"{"version":1,"job":"auto-deploy"}"#, "missing field `received_at`"),
+        ] {
+            let error = AutoDeploy::from_message(message).unwrap_err();
+            assert!(error.contains(problem), "{message}: {error}");
+        }
+    }
+}

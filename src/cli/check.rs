@@ -148,7 +148,15 @@ struct Report {
 }
 
 /// The dead letters that wait, or why they are not known.
-type Letters = Result<Vec<DeadLetterSummary>, String>;
+type Letters = Result<Vec<DeadLetterSummary>, NoLetters>;
+
+/// Why the dead letters are not known.
+enum NoLetters {
+    /// The gate was not asked, or does not tell.
+    NotAsked(String),
+    /// No gate answers.
+    NoGate(String),
+}
 
 impl Check {
     /// Checks.
@@ -166,17 +174,19 @@ impl Check {
 
 /// Asks the gate for its dead letters that were not redriven.
 fn letters(service: &Service) -> Result<Letters, String> {
+    eprintln!("asking the gate …");
+    if let Err(why) = gate::is_there(&service.url) {
+        return Ok(Err(NoLetters::NoGate(why)));
+    }
+    let not_asked = |why: &str| NoLetters::NotAsked(format!("not asked for dead letters: {why}"));
     let Some(gate) = service.operators_gate()? else {
-        return Ok(Err("not asked for dead letters: OPERATOR_TOKEN is not set".to_owned()));
+        return Ok(Err(not_asked("OPERATOR_TOKEN is not set")));
     };
-    eprintln!("asking the gate for its dead letters …");
     Ok(match gate.list() {
         Ok(letters) => {
             Ok(letters.into_iter().filter(|letter| letter.redriven_at.is_none()).collect())
         }
-        Err(gate::Failure::Refused(why) | gate::Failure::Unanswered(why)) => {
-            Err(format!("not asked for dead letters: {why}"))
-        }
+        Err(gate::Failure::Refused(why) | gate::Failure::Unanswered(why)) => Err(not_asked(&why)),
     })
 }
 
@@ -257,11 +267,15 @@ impl Checking<'_> {
                 }
                 Err(error) => {
                     wrong += 1;
+                    let gone = matches!(error.downcast_ref(), Some(Failure::NotFound));
+                    let advice = gone.then(|| self.service.if_gone(repository));
                     if as_json {
-                        reports
-                            .push(json!({ "repository": repository, "error": error.to_string() }));
+                        reports.push(json!({
+                            "repository": repository, "error": error.to_string(), "advice": advice,
+                        }));
                     } else {
                         say(format_args!("{place}  WRONG\n      {error}"));
+                        advice.iter().for_each(|advice| say(format_args!("      {advice}")));
                     }
                 }
             }
@@ -271,8 +285,15 @@ impl Checking<'_> {
             let summary = json!({ "repositories": reports, "good": good, "wrong": wrong, "left_out": left_out });
             say_json(&summary, false);
         } else {
-            if let Err(why) = &self.letters {
+            if let Err(NoLetters::NotAsked(why)) = &self.letters {
                 say(format_args!("note  gate  {why}"));
+            }
+            for owner in everybody.owners() {
+                say(format_args!(
+                    "note  {owner}: if it is an organization with a webhook of its own, that one is not looked at: see its \
+                     Recent Deliveries, and have GitHub ping it (gh api -X POST orgs/{owner}/hooks/ID/pings): the answer \
+                     says by which secret it was verified"
+                ));
             }
             say(format_args!("{good} good, {wrong} wrong, {left_out} left out."));
         }
@@ -327,15 +348,21 @@ impl Checking<'_> {
             ),
             Some(hook) => {
                 if ours.len() > 1 {
-                    let urls: Vec<&str> = ours.iter().map(|hook| &*hook.config.url).collect();
-                    findings.note(
+                    let others = ours
+                        .iter()
+                        .skip(1)
+                        .map(|hook| format!("{} (settings/hooks/{})", hook.config.url, hook.id));
+                    let others: Vec<String> = others.collect();
+                    findings.wrong(
                         "webhook",
                         format!(
-                            "{} webhooks point here ({}): each event is delivered by all of them, and built once; \
-                             the first is looked at, the others can be deleted on GitHub",
-                            urls.len(),
-                            urls.join(", ")
+                            "{} webhooks point here: each event is delivered by all of them, and built once; only {} \
+                             (settings/hooks/{}) is looked at",
+                            ours.len(),
+                            hook.config.url,
+                            hook.id
                         ),
+                        Fix::words(format!("delete the other on GitHub: {}", others.join(", "))),
                     );
                 }
                 one.check_hook(hook, policy.as_ref(), &mut findings);
@@ -404,12 +431,7 @@ impl One<'_> {
                 None
             }
             Err(NoPolicy::Capitals { policy, .. }) => {
-                let triggers = &self.service.target.triggers;
-                let command = format!(
-                    "{} && {}",
-                    triggers.put_command(&key.to_ascii_lowercase(), &policy),
-                    triggers.delete_command(key)
-                );
+                let command = self.service.target.triggers.to_lower_case(key, &policy);
                 let text = format!("{policy} (under {key}) is never used: keys are in lower case");
                 findings.wrong("trigger", text, Fix::by(command));
                 None
@@ -560,17 +582,32 @@ impl One<'_> {
         findings: &mut Findings,
     ) {
         let last = format!("the last one ({}, {})", delivery.event, delivery.delivered_at);
+        // What was wrong then may have been put right: of a ping, a new one tells.
+        let ping = || {
+            let service = self.service;
+            format!("cargo run -- check {} --ping {}", self.repository, service.flags())
+        };
         let Some(answer) = answer else {
-            let words =
-                format!("make sure that GitHub can reach {}, then redeliver it", hook.config.url);
+            let words = format!("make sure that GitHub can reach {}", hook.config.url);
             let text = format!("{last} failed: {}", delivery.status);
-            findings.wrong("delivery", text, Fix::words(words));
+            let fix = match delivery.event.as_str() {
+                "ping" => Fix {
+                    advice: Some(format!("{words}, then check again:")),
+                    command: Some(ping()),
+                },
+                _ => Fix::words(format!("{words}, then redeliver it")),
+            };
+            findings.wrong("delivery", text, fix);
             return;
         };
         let (status, code) = (delivery.status_code, &answer.code);
         let text = format!("{last} was answered {status} {code}");
         match status {
             200..=299 if code != "hook-misconfigured" => findings.good("delivery", text),
+            200..=299 if findings.are_good() => {
+                let advice = "what it says of the webhook has been put right since; to see what a new one says:";
+                findings.wrong("delivery", text, Fix::by_if_so(advice, ping()));
+            }
             200..=299 | 401 | 403 | 404 => {
                 findings.wrong("delivery", text, Fix::by(self.link_command()));
             }
@@ -597,7 +634,11 @@ impl One<'_> {
     fn check_letters(&self, letters: &Letters, findings: &mut Findings) {
         let letters = match letters {
             Ok(letters) => letters,
-            Err(why) => return findings.note("gate", why.as_str()),
+            Err(NoLetters::NotAsked(why)) => return findings.note("gate", why.as_str()),
+            Err(NoLetters::NoGate(why)) => {
+                let words = "see whether the gate runs, and is reached at this URL";
+                return findings.wrong("gate", why.as_str(), Fix::words(words));
+            }
         };
         let is_its = |letter: &&DeadLetterSummary| {
             let repository = letter.repository.as_deref().unwrap_or_default();

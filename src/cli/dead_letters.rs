@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::gate::{Failure, Gate};
 use crate::local::{LOCAL_GATE, complain, given_secret, given_url, say, say_json, secret};
+use crate::target::without_path;
 
 /// Look after the build requests that the origin did not take over.
 ///
@@ -81,7 +82,7 @@ impl DeadLetters {
             .or_else(|| secret("OPERATOR_TOKEN").map(|found| found.value))
             .ok_or("there is no operator token: set OPERATOR_TOKEN in the environment, or put it into .dev.vars")?;
         let url = given_url(self.url.as_deref()).unwrap_or_else(|| LOCAL_GATE.to_owned());
-        let gate = Gate { url: url.trim_end_matches('/').to_owned(), token };
+        let gate = Gate { url: without_path(&url)?, token };
         let done = match self.action {
             Action::List => list(&gate, self.json),
             Action::Show { id } => show(&gate, id, self.json),
@@ -188,10 +189,13 @@ fn redrive(gate: &Gate, ids: &[u64], as_json: bool) -> Result<(), Failure> {
             letter => letter?,
         };
         if !as_json {
+            let before = letter.redriven_at.as_ref();
+            let before = before.map(|at| format!(" (it was redriven before, at {at})"));
             say(format_args!(
-                "{} is back on the queue: {}",
+                "{} is back on the queue: {}{}",
                 letter.id,
-                or_dash(letter.build.as_ref())
+                or_dash(letter.build.as_ref()),
+                before.unwrap_or_default()
             ));
         }
         redriven.push(letter);

@@ -28,6 +28,20 @@ pub enum Failure {
     Unanswered(String),
 }
 
+/// Whether a gate answers at a URL. Errors, in plain words, where none does.
+pub fn is_there(url: &str) -> Result<(), String> {
+    let asked = ureq::get(format!("{url}/"))
+        .config()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .call();
+    let mut answer = asked.map_err(|error| unanswered(url, &error))?;
+    let text = answer.body_mut().read_to_string().unwrap_or_default();
+    let is_gate = answer.status().is_success() && text.starts_with("buildgate ");
+    if is_gate { Ok(()) } else { Err(format!("what answers at {url} is no gate")) }
+}
+
 impl Gate {
     /// Lists the dead letters, the oldest first.
     pub fn list(&self) -> Result<Vec<DeadLetterSummary>, Failure> {
@@ -66,11 +80,19 @@ impl Gate {
             .body_mut()
             .read_to_string()
             .map_err(|error| Failure::Unanswered(unanswered(&self.url, &error)))?;
-        let strange = || Failure::Unanswered(format!("{url} answered {status}: is it a gate?"));
+        let strange = || {
+            Failure::Unanswered(format!(
+                "what answers at {} is no gate: it says {status}",
+                self.url
+            ))
+        };
         if status.is_success() {
             return serde_json::from_str(&body).map_err(|_| strange());
         }
         let refusal: Value = serde_json::from_str(&body).map_err(|_| strange())?;
+        if refusal.get("outcome").and_then(Value::as_str) != Some("rejected") {
+            return Err(strange());
+        }
         let code = refusal.get("code").and_then(Value::as_str);
         let message = refusal.get("message").and_then(Value::as_str);
         match (code, message) {

@@ -8,16 +8,17 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use buildgate::policy::lookup::{NoPolicy, judge};
-use buildgate::policy::{InvalidPolicy, Policy};
+use buildgate::policy::{ALLOWED, InvalidPolicy, Policy};
 use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::correction::advice;
+use crate::correction::{advice, correction};
 use crate::github::{Failure, GateAnswer, GitHub, Hook, HookSettings};
 use crate::local::{complain, exit_code, say, say_json};
 use crate::steps::Steps;
 use crate::target::{Everybody, Service, Target, ends_it_all};
+use crate::triggers::Triggers;
 
 /// The events that start builds, under one policy or another: a linked webhook gets them all.
 const EVENTS: [&str; 3] = ["push", "deployment", "deployment_status"];
@@ -129,7 +130,7 @@ impl Link {
         let everybody = Everybody::look_up(service, github, self.after.as_ref())?;
         let count = everybody.repositories.len();
         let (mut done, mut failed, mut left_out) = (0, Vec::new(), 0);
-        let mut told = Vec::new();
+        let (mut told, mut again) = (Vec::new(), Vec::new());
         let mut last = self.after.clone();
         let mut ended = None;
         for (number, repository) in everybody.repositories.iter().enumerate() {
@@ -163,6 +164,7 @@ impl Link {
                 }
                 Ok(Linked::DoesNot(answer)) => {
                     failed.push(repository.clone());
+                    again.push(service.link_command(repository, None));
                     match answer {
                         Some(answer) => format!("FAILED: {}: {}", answer.code, answer.message),
                         None => "FAILED: GitHub got no answer of the gate".to_owned(),
@@ -175,11 +177,15 @@ impl Link {
                 Err(error) => {
                     failed.push(repository.clone());
                     let gone = matches!(error.downcast_ref(), Some(Failure::NotFound));
-                    let delete = gone.then(|| {
-                        let command = self.target.triggers.delete_command(repository.as_lower());
-                        format!(". If it is gone, take its policy away: {command}")
-                    });
-                    format!("FAILED: {error}{}", delete.unwrap_or_default())
+                    if gone {
+                        format!("FAILED: {error}. {}", service.if_gone(repository))
+                    } else {
+                        // To link it again helps only where it was GitHub that did not do it.
+                        if error.is::<Failure>() {
+                            again.push(service.link_command(repository, None));
+                        }
+                        format!("FAILED: {error}")
+                    }
                 }
             };
             last = Some(repository.clone());
@@ -188,8 +194,6 @@ impl Link {
             }
             told.push(json!({ "repository": repository, "result": what, "steps": steps.taken() }));
         }
-        let organizations: Vec<&str> =
-            everybody.policies.keys().filter_map(|key| key.strip_suffix("/*")).collect();
         if self.target.json {
             say_json(
                 &json!({
@@ -204,13 +208,10 @@ impl Link {
         } else {
             let verb = if self.dry_run { "would be linked" } else { "linked" };
             say(format_args!("{done} {verb}, {} failed, {left_out} left out.", failed.len()));
-            for repository in &failed {
-                say(format_args!(
-                    "FAILED  {repository}: {}",
-                    service.link_command(repository, None)
-                ));
+            for command in &again {
+                say(format_args!("again   {command}"));
             }
-            for owner in organizations {
+            for owner in everybody.owners() {
                 say(format_args!(
                     "note  {owner}: if it is an organization with a webhook of its own, enter WEBHOOK_SECRET in that \
                      webhook's settings"
@@ -253,11 +254,10 @@ impl Link {
         let ours = service.ours(repository, github.hooks(repository)?);
         let secret = service.secret_of(repository)?;
         // Before anything is changed: a webhook that works would be broken by another gate's secret.
-        if !self.dry_run {
-            service.is_its_current(&secret, repository, found.id)?;
-        }
+        service.is_its_current(&secret, repository, found.id)?;
         let stored = policy_of(repository)?;
-        let policy = PolicyStep::of(self.trigger.as_deref(), stored, found.id)?;
+        let triggers = &self.target.triggers;
+        let policy = PolicyStep::of(self.trigger.as_deref(), stored, found.id, triggers)?;
         self.take_policy_step(repository, &policy, steps)?;
 
         let url = service.payload_url(repository);
@@ -402,7 +402,12 @@ impl PolicyStep {
     /// Takes the policy that was given, the one that is stored, with its key, and GitHub's id of the repository.
     ///
     /// Errors where none is given and what is stored cannot be used for this repository.
-    fn of(given: Option<&str>, stored: Option<(String, String)>, id: u64) -> Result<Self, String> {
+    fn of(
+        given: Option<&str>,
+        stored: Option<(String, String)>,
+        id: u64,
+        triggers: &Triggers,
+    ) -> Result<Self, String> {
         if let Some(given) = given {
             let before = stored.map(|(key, policy)| (key, policy.trim().to_owned()));
             return Ok(Self::Set { policy: pinned(given, id)?, before });
@@ -419,12 +424,18 @@ impl PolicyStep {
             )),
             Ok(_) => Ok(Self::Keep { key, policy }),
             Err(NoPolicy::Capitals { .. }) => Err(format!(
-                "its policy lies under {key}, and keys are in lower case: `check` says how to fix that"
+                "its policy lies under {key}, and keys are in lower case. Fix it: {}",
+                triggers.to_lower_case(&key, &policy)
             )),
-            Err(NoPolicy::Invalid { problem, .. }) => Err(format!(
-                "its policy ({policy}, under {key}) cannot be used: {problem}; {}",
-                advice(&policy)
-            )),
+            Err(NoPolicy::Invalid { problem, .. }) => Err(match correction(&policy) {
+                Some(corrected) => format!(
+                    "its policy ({policy}, under {key}) cannot be used: {problem}. This was probably meant: {}",
+                    triggers.put_command(&key, &corrected)
+                ),
+                None => format!(
+                    "its policy ({policy}, under {key}) cannot be used: {problem}; allowed is {ALLOWED}"
+                ),
+            }),
             Err(NoPolicy::NotLinked) => Err("the repository has no policy yet".to_owned()),
         }
     }
@@ -498,7 +509,7 @@ mod tests {
 
     #[test]
     fn without_a_trigger_the_policy_stays_and_what_cannot_stay_is_refused() {
-        let own = "octocat/hello-world";
+        let (own, triggers) = ("octocat/hello-world", Triggers::default());
         let stored = |key: &str, policy: &str| Some((key.to_owned(), policy.to_owned()));
         for (key, policy) in [
             (own, "deployment"),
@@ -506,20 +517,24 @@ mod tests {
             (own, r#"{"trigger":"commit","repository_id":7}"#),
             ("octocat/*", "manual"),
         ] {
-            let step = PolicyStep::of(None, stored(key, policy), 7);
+            let step = PolicyStep::of(None, stored(key, policy), 7, &triggers);
             assert_eq!(step, Ok(PolicyStep::Keep { key: key.into(), policy: policy.into() }));
         }
         for (stored, part) in [
             (None, "give one with --trigger"),
             (stored(own, r#"{"trigger":"commit","repository_id":8}"#), "whose id is 8"),
             (stored("octocat/Hello-World", "commit"), "lower case"),
-            (stored(own, "deploy"), "did you mean deployment?"),
+            (
+                stored(own, "deploy"),
+                "This was probably meant: npx wrangler kv key put --remote --binding REPO_TRIGGERS octocat/hello-world \
+                 deployment",
+            ),
         ] {
-            let error = PolicyStep::of(None, stored, 7).unwrap_err();
+            let error = PolicyStep::of(None, stored, 7, &triggers).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
         assert_eq!(
-            PolicyStep::of(Some("commit"), stored("octocat/*", " manual\n"), 7),
+            PolicyStep::of(Some("commit"), stored("octocat/*", " manual\n"), 7, &triggers),
             Ok(PolicyStep::Set {
                 policy: r#"{"trigger":"commit","repository_id":7}"#.into(),
                 before: stored("octocat/*", "manual"),

@@ -53,7 +53,7 @@ pub struct Target {
 
 /// Reads a gate's URL, and leaves a slash at its end away: with a path, it would be the Payload URL of some
 /// webhook.
-fn without_path(text: &str) -> Result<String, String> {
+pub fn without_path(text: &str) -> Result<String, String> {
     let uri: ureq::http::Uri = text.parse().map_err(|_| format!("{text} is not a URL"))?;
     match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
         (Some(scheme @ ("http" | "https")), Some(authority), None | Some("/")) => {
@@ -132,13 +132,14 @@ impl Service<'_> {
 
     /// Asks the gate, by a ping as GitHub would send it, whether a repository's secret is of its current webhook secret.
     ///
-    /// Errors only where it answers that it is not: where it cannot be asked from here, GitHub's own ping will tell.
+    /// Errors where it answers that it is not, and where no gate answers: a webhook that works would be broken by another
+    /// gate's secret.
     pub fn is_its_current(
         &self,
         secret: &SecretString,
         repository: &RepositoryName,
         id: u64,
-    ) -> Result<(), AnotherSecret> {
+    ) -> Result<(), NotItsSecret> {
         let url = self.payload_url(repository);
         let ping = json!({
             "zen": "Is this your secret?",
@@ -157,13 +158,13 @@ impl Service<'_> {
             content_type: "application/json",
             body: &ping.to_string(),
         };
-        let answer = ping.post(&url, secret).ok();
-        let answer: Option<GateAnswer> =
-            answer.and_then(|(_, text)| serde_json::from_str(&text).ok());
+        let (_, text) = ping.post(&url, secret).map_err(NotItsSecret::Untried)?;
+        let answer: Result<GateAnswer, _> = serde_json::from_str(&text);
         match answer {
-            Some(answer) if answer.code == "bad-signature" => Err(AnotherSecret::Unknown),
-            Some(answer) if answer.is_by_the_previous_secret() => Err(AnotherSecret::Previous),
-            _ => Ok(()),
+            Err(_) => Err(NotItsSecret::Untried(format!("what answers at {url} is no gate"))),
+            Ok(answer) if answer.code == "bad-signature" => Err(NotItsSecret::Unknown),
+            Ok(answer) if answer.is_by_the_previous_secret() => Err(NotItsSecret::Previous),
+            Ok(_) => Ok(()),
         }
     }
 
@@ -173,6 +174,12 @@ impl Service<'_> {
         let token =
             given_secret("OPERATOR_TOKEN", None)?.or_else(|| local().map(|found| found.value));
         Ok(token.map(|token| Gate { url: self.url.clone(), token }))
+    }
+
+    /// What to do where GitHub does not know a repository.
+    pub fn if_gone(&self, repository: &RepositoryName) -> String {
+        let command = self.target.triggers.delete_command(repository.as_lower());
+        format!("If it is gone, take its policy away: {command}")
     }
 
     /// The options that say which gate and which KV, to be shown.
@@ -187,20 +194,26 @@ impl Service<'_> {
     }
 }
 
-/// The webhook secret at hand is not the gate's current one.
-#[derive(Clone, Copy, Debug)]
-pub enum AnotherSecret {
+/// The webhook secret at hand is not the gate's current one, as far as that is known.
+#[derive(Clone, Debug)]
+pub enum NotItsSecret {
     /// The gate does not know it.
     Unknown,
     /// It is the one that is going out of use.
     Previous,
+    /// No gate answered; why not.
+    Untried(String),
 }
 
-impl fmt::Display for AnotherSecret {
+impl fmt::Display for NotItsSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Untried(why) => {
+                return write!(f, "{why}: so the secret could not be tried, and no webhook was given it");
+            }
             Self::Unknown => {
-                "the gate does not know this secret, so no webhook was given it: set WEBHOOK_SECRET to the gate's own"
+                "the gate does not know this secret, so no webhook was given it: set WEBHOOK_SECRET to the gate's own \
+                 (in a rotation, the gate gets the new one first)"
             }
             Self::Previous => {
                 "the gate knows this secret as WEBHOOK_SECRET_PREVIOUS, so no webhook was given it: set WEBHOOK_SECRET to \
@@ -210,7 +223,7 @@ impl fmt::Display for AnotherSecret {
     }
 }
 
-impl Error for AnotherSecret {}
+impl Error for NotItsSecret {}
 
 /// All that have a policy, in the order of their names.
 pub struct Everybody {
@@ -244,6 +257,11 @@ impl Everybody {
             }
         }
         let wanted = |name: &String| after.is_none_or(|after| name.as_str() > after.as_lower());
+        if let Some(after) =
+            after.filter(|after| names.last().is_none_or(|last| **last <= *after.as_lower()))
+        {
+            return Err(format!("no repository that has a policy comes after {after}").into());
+        }
         let mut repositories = Vec::new();
         for name in names.iter().filter(|name| wanted(name)) {
             match name.parse() {
@@ -254,11 +272,14 @@ impl Everybody {
         Ok(Self { policies, repositories })
     }
 
+    /// The owners who have a policy for all of their repositories.
+    pub fn owners(&self) -> impl Iterator<Item = &str> {
+        self.policies.keys().filter_map(|key| key.strip_suffix("/*"))
+    }
+
     /// A repository's policy: the key that it lies under, and its text.
     pub fn policy_of(&self, repository: &RepositoryName) -> Option<(String, String)> {
-        let keys = buildgate::policy::lookup::keys(repository);
-        let values = keys.iter().map(|key| self.policies.get(key).cloned()).collect();
-        buildgate::policy::lookup::stored(keys, values)
+        crate::triggers::find_in(&self.policies, repository)
     }
 
     /// Whether a repository has a policy of its own, and is not only one of an owner's.
@@ -269,7 +290,7 @@ impl Everybody {
 
 /// Whether an error would come with every other repository, too.
 pub fn ends_it_all(error: &(dyn Error + 'static)) -> bool {
-    error.is::<AnotherSecret>()
+    error.is::<NotItsSecret>()
         || matches!(
             error.downcast_ref(),
             Some(Failure::Unauthorized | Failure::RateLimited(_) | Failure::Unreachable(_))

@@ -25,7 +25,7 @@ struct ListedKey {
 }
 
 /// Which KV to use.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Triggers {
     /// Use the KV of the local simulator; if not given, that of the deployed gate.
     #[arg(long)]
@@ -34,6 +34,21 @@ pub struct Triggers {
     /// The gate's wrangler.toml; if not given, the one in this folder.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+/// Finds a repository's policy among all, as [`Triggers::find`] does.
+pub fn find_in(
+    policies: &BTreeMap<String, String>,
+    repository: &RepositoryName,
+) -> Option<(String, String)> {
+    let keys = keys(repository);
+    let of_another_spelling =
+        |key: &&String| keys.iter().any(|wanted| key.eq_ignore_ascii_case(wanted));
+    let key = keys
+        .iter()
+        .find(|key| policies.contains_key(*key))
+        .or_else(|| policies.keys().find(of_another_spelling))?;
+    Some((key.clone(), policies.get(key)?.clone()))
 }
 
 impl Triggers {
@@ -45,6 +60,12 @@ impl Triggers {
     /// The command that takes a policy away, to be shown.
     pub fn delete_command(&self, key: &str) -> String {
         self.shown(&command::delete(self.kv(), key))
+    }
+
+    /// The command that puts a policy under its key in lower case, to be shown.
+    pub fn to_lower_case(&self, key: &str, policy: &str) -> String {
+        let put = self.put_command(&key.to_ascii_lowercase(), policy);
+        format!("{put} && {}", self.delete_command(key))
     }
 
     fn shown(&self, arguments: &[&str]) -> String {
@@ -94,11 +115,15 @@ impl Triggers {
         self.wrangler(&command::delete(self.kv(), repository.as_lower())).map(drop)
     }
 
-    /// Finds the repository's policy: the key that it lies under, and its text.
+    /// Finds the repository's policy: the key that it lies under, and its text. Where there is none, one under a key in
+    /// another spelling is found, which the gate never uses: nobody should think that there is nothing to lose.
     pub fn find(&self, repository: &RepositoryName) -> Result<Option<(String, String)>, String> {
         let keys = keys(repository);
         let values = self.values(&keys)?;
-        Ok(stored(keys, values))
+        match stored(keys, values) {
+            Some(found) => Ok(Some(found)),
+            None => Ok(find_in(&self.all()?, repository)),
+        }
     }
 
     /// The values of these keys, in their order.

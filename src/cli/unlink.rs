@@ -56,9 +56,23 @@ impl Unlink {
         let mut steps = Steps::telling(self.target.json);
         steps.doing("looking the repository up");
         let repository = github.repository(&self.repository)?.full_name;
-        let ours = service.ours(&repository, github.hooks(&repository)?);
+        let hooks = github.hooks(&repository)?;
+        let all: Vec<String> = hooks.iter().map(|hook| hook.config.url.clone()).collect();
+        let ours = service.ours(&repository, hooks);
+        let triggers = &self.target.triggers;
+        let delete = triggers.delete_command(repository.as_lower());
         if ours.is_empty() {
-            steps.did("webhook", "is not there", "no webhook points at the gate");
+            // A wrong URL would take the policy of a webhook away that stays.
+            if !all.is_empty() {
+                return Err(format!(
+                    "no webhook of the repository points at {}, and nothing was changed; there are: {}. If one of them is \
+                     the gate's, give the gate's URL; to take only the policy away: {delete}",
+                    service.url,
+                    all.join(", ")
+                )
+                .into());
+            }
+            steps.did("webhook", "is not there", "the repository has no webhook");
         }
         for hook in ours {
             if self.dry_run {
@@ -68,13 +82,20 @@ impl Unlink {
                 steps.did("webhook", "deleted", &hook.config.url);
             }
         }
-        let command = self.target.triggers.delete_command(repository.as_lower());
-        if self.dry_run {
-            steps.did("trigger", "would be deleted", &command);
-        } else {
-            steps.doing("deleting the trigger with wrangler");
-            self.target.triggers.delete(&repository)?;
-            steps.did("trigger", "deleted", &command);
+        steps.doing("looking the trigger up with wrangler");
+        let stored = triggers.find(&repository)?;
+        match stored.filter(|(key, _)| key == repository.as_lower()) {
+            None => steps.did("trigger", "is not there", "the repository has no policy of its own"),
+            Some((_, policy)) => {
+                let what = format!("{delete} (it was {})", policy.trim());
+                if self.dry_run {
+                    steps.did("trigger", "would be deleted", &what);
+                } else {
+                    steps.doing("deleting the trigger with wrangler");
+                    triggers.delete(&repository)?;
+                    steps.did("trigger", "deleted", &what);
+                }
+            }
         }
         self.tell_of_the_owners_policy(&repository, &mut steps)?;
         steps.end(&repository, None);

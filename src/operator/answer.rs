@@ -238,6 +238,8 @@ pub struct Redriven {
     pub id: u64,
     /// The build request's id, the same as ever.
     pub build: Option<String>,
+    /// When it was redriven before, by RFC 3339.
+    pub redriven_at: Option<String>,
 }
 
 /// The answer to a drop.

@@ -7,6 +7,7 @@ pub mod token;
 use crate::github::api::{AppFacts, AppHook, Call, Failure, Installation};
 use crate::github::app::NoIdentity;
 use crate::github::{GitHub, Page, Pages};
+use crate::ledger::dead_letters::DeadLetterSummary;
 use crate::ledger::{auto_deployments, dead_letters};
 use crate::log;
 use crate::message::Work;
@@ -99,7 +100,8 @@ async fn perform(
             // Only now: a letter that is marked must be on the queue.
             let marked = dead_letters::mark_redriven(env, id, &rfc3339(platform::now())).await;
             marked.map_err(Refusal::NotMarked)?;
-            json(&Redriven { id, build: letter.summary.build })
+            let DeadLetterSummary { build, redriven_at, .. } = letter.summary;
+            json(&Redriven { id, build, redriven_at })
         }
         OperatorRoute::DropLetter(id) => {
             let id = letter_id(&id)?;

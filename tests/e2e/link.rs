@@ -219,9 +219,18 @@ fn link_does_all_that_linking_takes_and_can_be_run_again() {
     assert_eq!(world.github.hooks()[0]["config"]["url"], "https://elsewhere.example/");
     assert_eq!(world.check().0, 1);
 
+    // Where no webhook points here but others are, the gate's URL may be wrong: then the policy stays.
+    world.gate.set(&[(KEY, "deployment"), ("octocat/*", "deployment")]);
+    let refused = world.run("unlink", REPOSITORY, &[]);
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && text.contains("nothing was changed"), "{text}");
+    assert!(text.contains("there are: https://elsewhere.example/"), "{text}");
+
     // What counts for all of the owner's repositories still does, and that is said.
-    world.gate.set(&[("octocat/*", "deployment")]);
+    world.github.change_hook(0, "/config/url", json!(world.gate.url));
     let (_, told) = world.json("unlink", &[]);
+    let trigger = told["steps"][1]["detail"].as_str().unwrap();
+    assert!(trigger.ends_with("(it was deployment)"), "{told}");
     let last = told["steps"].as_array().unwrap().last().unwrap();
     assert_eq!(last["result"], "still in force", "{told}");
     let manual =
@@ -394,7 +403,7 @@ fn check_tells_what_is_good_to_know_and_what_the_origin_did_not_take() {
     world.gate.set(&[(KEY, idle)]);
     world.github.add_hook(&world.gate.url);
     let (exit, told) = world.json("check", &[]);
-    assert_eq!(exit, 0, "{told}");
+    assert_eq!((exit, wrong(&told)[0].0.as_str()), (1, "webhook"), "{told}");
     let notes = finding(&told, "trigger", "note");
     for field in ["environments", "build_when"] {
         assert!(
@@ -402,7 +411,8 @@ fn check_tells_what_is_good_to_know_and_what_the_origin_did_not_take() {
             "{notes}"
         );
     }
-    assert!(finding(&told, "webhook", "note").starts_with("2 webhooks point here"), "{told}");
+    assert!(finding(&told, "webhook", "wrong").starts_with("2 webhooks point here"), "{told}");
+    world.github.change_hook(1, "/config/url", json!("https://elsewhere.example/"));
 
     // The origin refuses what is handed over.
     world.gate.set(&[(KEY, "deployment")]);
@@ -519,7 +529,23 @@ fn what_goes_wrong_is_said_in_plain_words() {
     let (exit, text) =
         told(world.run("link", REPOSITORY, &["--trigger", "deployment", "--secret-file", guess]));
     assert!(exit == Some(2) && text.contains("the gate does not know this secret"), "{text}");
+    for nowhere in ["http://127.0.0.1:9", &world.github.api] {
+        let url = ["--trigger", "deployment", "--url", nowhere, "--dry-run"];
+        let (exit, text) = told(world.run("link", REPOSITORY, &url));
+        assert!(exit == Some(2) && text.contains("the secret could not be tried"), "{text}");
+        let (exit, text) = told(world.run("check", REPOSITORY, &["--url", nowhere]));
+        assert!(exit == Some(1) && text.contains("WRONG gate"), "{text}");
+    }
     assert_eq!(world.github.changes(), Vec::<String>::new());
+
+    // A policy under another spelling than GitHub's is found, though the gate never uses it.
+    let policy = r#"{"trigger":"deployment","environments":["production"]}"#;
+    world.gate.set(&[("OctoCat/Hello-World", policy)]);
+    let (exit, text) = told(world.run("check", REPOSITORY, &[]));
+    assert!(exit == Some(1) && text.contains("is never used: keys are in lower case"), "{text}");
+    assert!(text.contains(&format!("REPO_TRIGGERS octocat/hello-world '{policy}'")), "{text}");
+    let (exit, text) = told(world.run("link", REPOSITORY, &[]));
+    assert!(exit == Some(2) && text.contains(&format!("octocat/hello-world '{policy}'")), "{text}");
 
     let output = Command::new(env!("CARGO_BIN_EXE_buildgate"))
         .current_dir(PROJECT)

@@ -5,7 +5,7 @@
 #[path = "../tests/support/fixtures.rs"]
 #[allow(dead_code)]
 mod fixtures;
-#[path = "../tests/support/github.rs"]
+#[path = "../tests/support/github/mod.rs"]
 #[allow(dead_code)]
 mod github;
 

@@ -7,6 +7,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+mod auto_deployments;
 mod check;
 mod correction;
 mod dead_letters;
@@ -42,6 +43,7 @@ enum Command {
     Check(Box<check::Check>),
     Deliver(deliver::Deliver),
     DeadLetters(dead_letters::DeadLetters),
+    AutoDeployments(auto_deployments::AutoDeployments),
     Explain(explain::Explain),
     Secret(secret::Secret),
 }
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Deliver(deliver) => deliver.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
+        Command::AutoDeployments(auto_deployments) => auto_deployments.run(),
         Command::Explain(explain) => explain.run(),
         Command::Secret(secret) => secret.run(),
     };

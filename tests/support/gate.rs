@@ -179,6 +179,29 @@ impl Gate {
         self.wrangler(&["d1", "execute", "LEDGER", "--local", "--command", sql]);
     }
 
+    /// Asks an operator's route, and gives what it answers.
+    pub fn operator(&self, method: &str, route: &str) -> Value {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}-/{route}", self.url))
+            .header("Authorization", format!("Bearer {OPERATOR_TOKEN}"))
+            .body(())
+            .unwrap();
+        let text = agent.run(request).unwrap().body_mut().read_to_string().unwrap();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// Has a cron trigger go off, as the runtime does
+    /// (<https://developers.cloudflare.com/workers/configuration/cron-triggers/#test-cron-triggers>).
+    pub fn cron(&self, expression: &str) {
+        let cron = expression.replace(' ', "+");
+        let url = format!("{}cdn-cgi/handler/scheduled?cron={cron}", self.url);
+        let status = ureq::get(url).call().unwrap().status();
+        assert!(status.is_success(), "{status}");
+    }
+
     /// Runs the command-line tool's `dead-letters` against the gate, with `--json`.
     pub fn dead_letters(&self, arguments: &[&str]) -> Value {
         let output = self.run_dead_letters(&[arguments, &["--json"]].concat());

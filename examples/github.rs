@@ -27,7 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Pushes a commit, and prints its SHA
+    /// Pushes a commit, and prints its SHA; the branch begins at main where there is none
     Push {
         #[arg(default_value = REPOSITORY)]
         repository: String,
@@ -103,6 +103,11 @@ fn serve() {
 fn run(command: Command) -> Result<(), String> {
     match command {
         Command::Push { repository, branch } => {
+            let path = format!("repos/{repository}/branches/{branch}");
+            if asked("GET", &path, None).is_err() {
+                let made = json!({"ref": format!("refs/heads/{branch}"), "sha": tip(&repository)?});
+                asked("POST", &format!("repos/{repository}/git/refs"), Some(made))?;
+            }
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
             let path = format!("repos/{repository}/contents/pushed-{now}.txt");
             let body = json!({"message": "Pushed by hand", "content": "aGk=", "branch": branch});

@@ -172,7 +172,7 @@ impl State {
         }
         commit["commit"]["tree"]["sha"] = digits(sha).into();
         commit["parents"] = self.parents(repository, sha);
-        commit["files"] = json!([self.file(&of.file, sha)]);
+        commit["files"] = json!([self.file(repository, &of.file, sha)]);
         commit
     }
 
@@ -187,8 +187,12 @@ impl State {
         shown.collect()
     }
 
-    fn file(&self, name: &str, sha: &str) -> Value {
-        with(example("commit")["files"][0].clone(), json!({"filename": name, "sha": digits(sha)}))
+    fn file(&self, repository: &str, name: &str, sha: &str) -> Value {
+        let example = example("commit-comparison")["files"][0].to_string();
+        let example = example.replace("6dcb09b5b57875f334f61aebed695e2e4193db5e", sha);
+        let example = example.replace("file1.txt", name);
+        let file = self.of_repository(repository, &serde_json::from_str(&example).unwrap());
+        with(file, json!({"sha": digits(&format!("{sha}{name}"))}))
     }
 
     /// A commit as the API for Git shows it.
@@ -297,7 +301,8 @@ pub fn compare(state: &mut State, asked: &Asked) -> Answer {
     if matches!(asked.query("page"), None | Some("1")) {
         let changed = ahead.iter().map(|sha| (of.commits[sha].file.clone(), sha));
         let files: std::collections::BTreeMap<String, &String> = changed.collect();
-        comparison["files"] = files.iter().map(|(name, sha)| state.file(name, sha)).collect();
+        comparison["files"] =
+            files.iter().map(|(name, sha)| state.file(asked.repository, name, sha)).collect();
     }
     Answer { link, ..ok(comparison) }
 }

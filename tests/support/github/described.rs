@@ -85,8 +85,16 @@ fn resolved(schema: &Value) -> Value {
             let nullable = object.get("nullable") == Some(&Value::Bool(true));
             let without =
                 object.iter().filter(|(name, _)| !matches!(name.as_str(), "nullable" | "example"));
+            // The account of an installation is a user or an enterprise; in a list of them, the description says
+            // that it is both at once.
+            let all: Vec<&Value> =
+                object.get("allOf").and_then(Value::as_array).into_iter().flatten().collect();
+            let is_both = all.iter().any(|schema| schema["title"] == "Simple User")
+                && all.iter().any(|schema| schema["title"] == "Enterprise");
+            let name =
+                |name: &str| if is_both && name == "allOf" { "anyOf" } else { name }.to_owned();
             let schema: Value = Value::Object(
-                without.map(|(name, value)| (name.clone(), resolved(value))).collect(),
+                without.map(|(known, value)| (name(known), resolved(value))).collect(),
             );
             if nullable { json!({"anyOf": [schema, {"type": "null"}]}) } else { schema }
         }

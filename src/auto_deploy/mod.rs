@@ -81,7 +81,14 @@ pub async fn work(message: Message, env: &Env, given_up: bool) -> Result<(), Err
     let attempt = match &job {
         _ if given_up => Attempt::GivenUpByQueue,
         Err(detail) => Attempt::Unreadable { detail: detail.clone() },
-        Ok(job) => look(env, job, number).await.unwrap_or_else(|failed| failed),
+        Ok(job) => match look(env, job, number).await {
+            Ok(looked) => looked,
+            Err(failed) => {
+                // Where that fails, too, the next hint finds a commit that is looked at again by this message alone.
+                let _ = auto_deployments::undo_look(env, job.repository_id, job.sha.as_str()).await;
+                failed
+            }
+        },
     };
 
     let now = platform::now();

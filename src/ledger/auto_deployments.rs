@@ -84,6 +84,12 @@ pub(crate) async fn begin_look(
     d1::rows(env, LEDGER, statement, &values).await.map(|rows| !rows.is_empty())
 }
 
+/// Keeps that a look came to nothing: whoever is hinted at the commit next has to look.
+pub(crate) async fn undo_look(env: &Env, repository_id: u64, sha: &str) -> Result<(), String> {
+    let statement = "DELETE FROM looks WHERE repository_id = ? AND sha = ?";
+    d1::rows(env, LEDGER, statement, &[repository_id.into(), sha.into()]).await.map(drop)
+}
+
 /// Forgets the looks before a time.
 pub(crate) async fn forget_looks(env: &Env, before: u64) -> Result<(), String> {
     let statement = "DELETE FROM looks WHERE looked_at < ?";

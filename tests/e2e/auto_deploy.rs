@@ -194,7 +194,7 @@ fn a_commit_whose_named_contexts_are_green_is_deployed_and_built_without_a_hand(
         chain.codes("status"),
         ["not-a-success", "context-not-used", "auto-deployment-queued"]
     );
-    assert_eq!(chain.codes("check_run"), ["auto-deployment-queued"]);
+    assert_eq!(chain.codes("check_run"), ["action-not-used", "auto-deployment-queued"]);
     assert_eq!(chain.codes("check_suite"), ["auto-deployment-queued"]);
     assert_eq!(chain.codes("deployment"), ["deployment-queued"]);
 
@@ -228,7 +228,8 @@ fn a_commit_whose_named_contexts_are_green_is_deployed_and_built_without_a_hand(
 
 #[test]
 fn eight_successes_at_once_make_one_deployment() {
-    let chain = Chain::start(ALL);
+    let chain =
+        Chain::start_as(&As::App, ALL, |setup| setup.var("AUTO_DEPLOY_SETTLE_SECONDS", "15"));
     let sha = chain.github.push(REPOSITORY, "main");
     for number in 0..8 {
         chain.github.status(REPOSITORY, &sha, &format!("ci/{number}"), "success");
@@ -395,7 +396,7 @@ fn what_github_refuses_for_a_while_is_made_once_and_what_it_forbids_says_what_is
     let sha = green();
     let row = chain.row(&sha, "created");
     made(3);
-    assert_eq!(row["deployment"], chain.deployments()[0]["id"]);
+    assert_eq!(row["deployment"], chain.deployments()[2]["id"]);
     let asked = chain.github.requests();
     assert!(asked.contains(&format!("GET {DEPLOYMENTS}")), "{asked:?}");
 
@@ -555,4 +556,5 @@ fn what_is_out_of_retries_is_a_dead_letter_that_can_be_redriven() {
     chain.github.clear_faults();
     chain.gate.dead_letters(&["redrive", "1"]);
     chain.row(&sha, "waiting");
+    chain.github.assert_as_described();
 }

@@ -109,3 +109,37 @@ impl Attempt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_change_is_tried_again_and_what_is_said_is_done() {
+        let again = |no_sooner_than| Try::Again { no_sooner_than };
+        let looked = |again_in| Attempt::Looked { found: vec![], again_in };
+        let forbidden = Failure::Forbidden { message: "no".into() };
+        for (attempt, tried, code) in [
+            (looked(None), Try::Done, "looked"),
+            (looked(Some(12)), again(12), "looked"),
+            (Attempt::Nothing { why: Nothing::NotWanted }, Try::Done, "not-wanted"),
+            (Attempt::Nothing { why: Nothing::LookedAtAlready }, Try::Done, "looked-at-already"),
+            (Attempt::Nothing { why: Nothing::Settled }, Try::Done, "settled"),
+            (Attempt::Nothing { why: Nothing::NotOnABranch }, Try::Done, "not-on-a-branch"),
+            (Attempt::Nothing { why: Nothing::OtherRepository }, Try::Done, "other-repository"),
+            (Attempt::GitHub(Failure::Limited { seconds: 90 }), again(90), "github-limited"),
+            (Attempt::GitHub(forbidden), again(0), "github-forbidden"),
+            (Attempt::GitHub(Failure::NotInstalled), again(0), "app-not-installed"),
+            (Attempt::NoIdentity(NoIdentity::Unset), again(0), "github-not-configured"),
+            (
+                Attempt::Unavailable { code: "ledger-unavailable", detail: String::new() },
+                again(0),
+                "ledger-unavailable",
+            ),
+            (Attempt::Unreadable { detail: String::new() }, Try::Never, "message-unreadable"),
+            (Attempt::GivenUpByQueue, Try::Never, "given-up-by-queue"),
+        ] {
+            assert_eq!((attempt.tried(), attempt.code()), (tried, code), "{attempt:?}");
+        }
+    }
+}

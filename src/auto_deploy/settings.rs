@@ -11,3 +11,22 @@ pub fn settle(value: Option<&str>) -> u64 {
     let seconds = value.and_then(|value| value.trim().parse().ok());
     seconds.unwrap_or(SETTLE).min(LONGEST_SETTLE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_as_if_it_were_not_set() {
+        for (value, seconds) in [
+            (None, 60),
+            (Some("0"), 0),
+            (Some(" 5 "), 5),
+            (Some("soon"), 60),
+            (Some("-1"), 60),
+            (Some("999999"), 86_400),
+        ] {
+            assert_eq!(settle(value), seconds, "{value:?}");
+        }
+    }
+}

@@ -246,3 +246,297 @@ fn listed(mut names: Vec<String>) -> String {
     let names = names.join(", ");
     if more > 0 { format!("{names} and {more} more") } else { names }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::policy::Policy;
+    use crate::time::Moment;
+
+    const NOW: u64 = 1_795_378_320;
+    const SETTLE: u64 = 60;
+
+    fn status(id: u64, context: &str, state: &str, creator: &str) -> Fact {
+        Fact::from_status(CommitStatus {
+            id,
+            context: context.into(),
+            state: state.into(),
+            creator: Some(creator.into()),
+            updated_at: Moment::from_seconds(NOW - 100),
+        })
+    }
+
+    fn run(id: u64, name: &str, conclusion: &str, app: &str) -> Fact {
+        let is_done = !matches!(conclusion, "queued" | "in_progress" | "waiting");
+        Fact::from_run(CheckRun {
+            id,
+            name: name.into(),
+            status: if is_done { "completed" } else { conclusion }.into(),
+            conclusion: is_done.then(|| conclusion.to_owned()),
+            app: Some(app.into()),
+            at: Moment::from_seconds(NOW - 100),
+        })
+    }
+
+    fn policy(contexts: &str) -> AutoDeploy {
+        let auto_deploy = match contexts {
+            "" => "{}".to_owned(),
+            contexts => format!("{{\"contexts\":[{contexts}]}}"),
+        };
+        let policy = format!("{{\"trigger\":\"deployment\",\"auto_deploy\":{auto_deploy}}}");
+        Policy::parse(&policy).unwrap().auto_deploy.unwrap()
+    }
+
+    fn judged(facts: Vec<Fact>, contexts: &str) -> Verdict {
+        judge(&Facts { facts, has_checks: true }, &policy(contexts), SETTLE, NOW)
+    }
+
+    /// Green, red or waiting, and what is said of it.
+    fn shown(verdict: &Verdict) -> (char, &str) {
+        match verdict {
+            Verdict::Green { by } => ('g', by),
+            Verdict::Waiting { reason, .. } => ('w', reason),
+            Verdict::Red { reason } => ('r', reason),
+            Verdict::Unknown { reason } => ('u', reason),
+        }
+    }
+
+    #[test]
+    fn each_word_of_githubs_is_green_red_or_neither_yet() {
+        for (state, expected) in
+            [("success", 'g'), ("failure", 'r'), ("error", 'r'), ("pending", 'w'), ("new", 'w')]
+        {
+            for contexts in ["", "\"a\""] {
+                let verdict = judged(vec![status(1, "a", state, "ci")], contexts);
+                assert_eq!(shown(&verdict).0, expected, "{state}: {verdict:?}");
+            }
+        }
+        for (conclusion, expected) in [
+            ("success", 'g'),
+            ("neutral", 'g'),
+            ("skipped", 'w'),
+            ("failure", 'r'),
+            ("cancelled", 'r'),
+            ("timed_out", 'r'),
+            ("stale", 'r'),
+            ("action_required", 'r'),
+            ("startup_failure", 'r'),
+            ("error", 'r'),
+            ("queued", 'w'),
+            ("in_progress", 'w'),
+            ("waiting", 'w'),
+            ("new", 'w'),
+        ] {
+            for contexts in ["", "\"a\""] {
+                let verdict = judged(vec![run(1, "a", conclusion, "ci")], contexts);
+                assert_eq!(shown(&verdict).0, expected, "{conclusion}: {verdict:?}");
+                // Beside one that is green, what is skipped is green, too.
+                let beside = run(2, "b", "success", "ci");
+                let contexts = if contexts.is_empty() { "" } else { "\"a\",\"b\"" };
+                let verdict = judged(vec![run(1, "a", conclusion, "ci"), beside], contexts);
+                let expected = if conclusion == "skipped" { 'g' } else { expected };
+                assert_eq!(shown(&verdict).0, expected, "{conclusion}: {verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_whole_table() {
+        let pinned = r#"{"context":"a","app":"actions"}"#;
+        for (facts, contexts, expected) in [
+            (vec![], "", ('w', "waits for a status or a check: there is none yet")),
+            (vec![], "\"a\",\"b\"", ('w', "waits for a (not there yet), b (not there yet)")),
+            // What is not named does not matter.
+            (
+                vec![status(1, "a", "success", "x"), run(2, "lint", "failure", "x")],
+                "\"a\"",
+                ('g', "a"),
+            ),
+            (
+                vec![status(1, "a", "success", "x"), run(2, "lint", "failure", "x")],
+                "",
+                ('r', "red: lint (failure)"),
+            ),
+            // Without regard to case.
+            (vec![status(1, "CI/Build", "success", "x")], "\"ci/build\"", ('g', "CI/Build")),
+            // The newest of a name counts: run again, it waits, and then it is what it has become.
+            (
+                vec![run(1, "a", "failure", "x"), run(2, "a", "in_progress", "x")],
+                "\"a\"",
+                ('w', "waits for a (in_progress)"),
+            ),
+            (vec![run(1, "a", "failure", "x"), run(2, "a", "success", "x")], "", ('g', "a")),
+            (
+                vec![status(2, "a", "pending", "x"), status(1, "a", "success", "y")],
+                "\"a\"",
+                ('w', "waits for a (pending)"),
+            ),
+            // A status is its context's, whoever sets it; runs of two Apps are two.
+            (vec![status(1, "a", "failure", "x"), status(2, "a", "success", "y")], "", ('g', "a")),
+            (
+                vec![run(1, "a", "failure", "x"), run(2, "a", "success", "y")],
+                "",
+                ('r', "red: a (failure)"),
+            ),
+            (
+                vec![run(1, "a", "queued", "x"), status(2, "a", "success", "y")],
+                "\"a\"",
+                ('w', "waits for a (queued)"),
+            ),
+            // Pinned, only that App's counts.
+            (
+                vec![run(1, "a", "success", "other")],
+                pinned,
+                ('w', "waits for a (by actions) (not there yet)"),
+            ),
+            (
+                vec![run(1, "a", "success", "actions"), run(2, "a", "failure", "other")],
+                pinned,
+                ('g', "a"),
+            ),
+            (
+                vec![status(1, "a", "success", "actions[bot]"), status(2, "a", "failure", "x")],
+                pinned,
+                ('g', "a"),
+            ),
+            (
+                vec![status(1, "a", "success", "mallory")],
+                pinned,
+                ('w', "waits for a (by actions) (not there yet)"),
+            ),
+            // Red goes before what waits.
+            (
+                vec![run(1, "a", "failure", "x"), run(2, "b", "queued", "x")],
+                "\"a\",\"b\",\"c\"",
+                ('r', "red: a (failure)"),
+            ),
+            // All skipped is not green.
+            (
+                vec![run(1, "a", "skipped", "x"), run(2, "b", "skipped", "x")],
+                "",
+                ('w', "waits for one that is not skipped: a, b"),
+            ),
+            (
+                vec![run(1, "a", "skipped", "x")],
+                "\"a\"",
+                ('w', "waits for one that is not skipped: a"),
+            ),
+            // What the gate itself says does not count.
+            (
+                vec![status(1, "buildgate", "failure", "x"), status(2, "a", "success", "x")],
+                "",
+                ('g', "a"),
+            ),
+            (
+                vec![status(1, "BuildGate", "success", "x")],
+                "",
+                ('w', "waits for a status or a check: there is none yet"),
+            ),
+        ] {
+            let verdict = judged(facts.clone(), contexts);
+            assert_eq!(shown(&verdict), expected, "{facts:?} under {contexts}");
+        }
+    }
+
+    #[test]
+    fn without_names_others_may_start_late() {
+        let facts = |age: u64| {
+            let mut old = status(1, "a", "success", "x");
+            old.at = NOW - 5_000;
+            let mut newest = run(2, "b", "success", "x");
+            newest.at = NOW - age;
+            Facts { facts: vec![old, newest], has_checks: true }
+        };
+        for (age, until) in [(0, Some(60)), (59, Some(1)), (60, None), (1_000, None)] {
+            let verdict = judge(&facts(age), &policy(""), SETTLE, NOW);
+            match (verdict, until) {
+                (Verdict::Waiting { until: Some(found), reason }, Some(left)) => {
+                    assert_eq!(found, NOW + left);
+                    assert!(reason.starts_with("green by a, b; "), "{reason}");
+                }
+                (Verdict::Green { .. }, None) => {}
+                other => panic!("{age}: {other:?}"),
+            }
+        }
+        // Named, nothing else has to come.
+        let verdict = judge(&facts(0), &policy("\"b\""), SETTLE, NOW);
+        assert_eq!(verdict, Verdict::Green { by: "b".into() });
+    }
+
+    #[test]
+    fn a_token_that_cannot_read_checks_is_enough_where_statuses_are() {
+        let judge = |facts, contexts| {
+            judge(&Facts { facts, has_checks: false }, &policy(contexts), SETTLE, NOW)
+        };
+        for (facts, contexts, expected, part) in [
+            (vec![status(1, "a", "success", "x")], "\"a\"", 'g', "commit statuses alone"),
+            (vec![status(1, "a", "pending", "x")], "\"a\"", 'w', "waits for a (pending)"),
+            (vec![status(1, "a", "failure", "x")], "\"a\",\"b\"", 'r', "red: a (failure)"),
+            (vec![status(1, "a", "success", "x")], "\"a\",\"b\"", 'u', "no commit status b"),
+            (vec![status(1, "a", "success", "x")], "", 'u', "a classic token"),
+        ] {
+            let verdict = judge(facts, contexts);
+            let (light, reason) = shown(&verdict);
+            assert!(light == expected && reason.contains(part), "{contexts}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_not_endless() {
+        let facts = (0..40).map(|id| run(id, &format!("job {id}"), "queued", "x")).collect();
+        let verdict = judged(facts, "");
+        let (_, reason) = shown(&verdict);
+        assert!(reason.ends_with(" and 30 more") && reason.len() < 400, "{reason}");
+    }
+
+    fn any_fact() -> impl Strategy<Value = (bool, u8, &'static str, u8)> {
+        let words = prop::sample::select(vec![
+            "success",
+            "failure",
+            "error",
+            "pending",
+            "neutral",
+            "skipped",
+            "cancelled",
+            "queued",
+        ]);
+        (any::<bool>(), 0..4_u8, words, 0..2_u8)
+    }
+
+    proptest! {
+        /// Facts come in whatever order; the verdict is the same, and green only where each name's newest is.
+        #[test]
+        fn no_order_of_the_same_facts_gives_another_verdict(
+            facts in prop::collection::vec(any_fact(), 0..12), seed: u64, named: bool,
+        ) {
+            let facts: Vec<Fact> = facts
+                .iter()
+                .enumerate()
+                .map(|(id, (is_status, name, word, app))| {
+                    let (name, app) = (format!("n{name}"), format!("app{app}"));
+                    match is_status {
+                        true => status(id as u64, &name, word, &app),
+                        false => run(id as u64, &name, word, &app),
+                    }
+                })
+                .collect();
+            let contexts = if named { "\"n0\",\"n1\"" } else { "" };
+            let verdict = judged(facts.clone(), contexts);
+            let mut shuffled = facts.clone();
+            fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
+            prop_assert_eq!(&verdict, &judged(shuffled, contexts));
+
+            let counts = |fact: &&Fact| !named || matches!(fact.name.as_str(), "n0" | "n1");
+            let newest_is_red = facts.iter().filter(counts).any(|fact| {
+                let is_newest = !facts.iter().any(|other| other.key() == fact.key() && other.id > fact.id);
+                is_newest && matches!(fact.light, Light::Red(_))
+            });
+            prop_assert_eq!(matches!(verdict, Verdict::Red { .. }), newest_is_red);
+            if matches!(verdict, Verdict::Green { .. }) {
+                prop_assert!(facts.iter().filter(counts).any(|fact| fact.light == Light::Green));
+            }
+        }
+    }
+}

@@ -268,3 +268,174 @@ impl Said {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::delivery::event::Event;
+    use crate::policy::Policy;
+
+    const SHA: &str = "f95f852bd8fca8fcc58a9a2d6c842781e32a215e";
+
+    fn payload(fields: Value) -> Value {
+        let mut payload = json!({"repository": {
+            "id": 7, "full_name": "octocat/Hello-World", "default_branch": "main",
+        }});
+        payload.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        payload
+    }
+
+    fn status(context: &str, state: &str, branches: &[&str]) -> Value {
+        let branches: Vec<Value> = branches.iter().map(|name| json!({ "name": name })).collect();
+        payload(json!({"sha": SHA, "context": context, "state": state, "branches": branches}))
+    }
+
+    fn run(action: &str, name: &str, conclusion: Value, head_branch: Value) -> Value {
+        payload(json!({"action": action, "check_run": {
+            "head_sha": SHA, "name": name, "conclusion": conclusion, "app": {"slug": "actions"},
+            "check_suite": {"head_branch": head_branch},
+        }}))
+    }
+
+    fn suite(action: &str, conclusion: &str, head_branch: Value) -> Value {
+        payload(json!({"action": action, "check_suite": {
+            "head_sha": SHA, "conclusion": conclusion, "head_branch": head_branch,
+        }}))
+    }
+
+    /// The branches of a commit that is worth a look, or the code of the answer.
+    fn judged(
+        event: &str,
+        payload: &Value,
+        auto_deploy: &str,
+    ) -> Result<Vec<String>, &'static str> {
+        let policy = format!("{{\"trigger\":\"deployment\",\"auto_deploy\":{auto_deploy}}}");
+        let policy = Policy::parse(&policy).unwrap().auto_deploy.unwrap();
+        let event = Event::parse(event, payload.to_string().as_bytes()).unwrap();
+        let Event::Sign(sign) = event else { panic!("{event:?}") };
+        assert_eq!(sign.problem(), None);
+        let look = sign.judge(&policy).map_err(|why| why.code())?;
+        assert_eq!((look.repository_id, look.sha.as_str()), (7, SHA));
+        Ok(look.branches)
+    }
+
+    #[test]
+    fn the_whole_table() {
+        let (named, all) = (r#"{"contexts":["build",{"context":"test","app":"actions"}]}"#, "{}");
+        let listed = r#"{"branches":["release/*"]}"#;
+        let main = || Ok(vec!["main".to_owned()]);
+        let unknown = || Ok(vec![]);
+        let eleven: Vec<String> = (0..10).map(|number| format!("b{number}")).collect();
+        let ten: Vec<&str> = eleven.iter().map(String::as_str).collect();
+        for (event, payload, policy, expected) in [
+            ("status", status("build", "success", &["main"]), named, main()),
+            ("status", status("BUILD", "success", &["x", "main"]), named, main()),
+            // Who set it GitHub says only when it is asked.
+            ("status", status("test", "success", &["main"]), named, main()),
+            ("status", status("lint", "success", &["main"]), named, Err("context-not-used")),
+            ("status", status("lint", "success", &["main"]), all, main()),
+            ("status", status("build", "pending", &["main"]), named, Err("not-a-success")),
+            ("status", status("lint", "failure", &["main"]), all, Err("not-a-success")),
+            ("status", status("build", "error", &["main"]), all, Err("not-a-success")),
+            ("status", status("build", "success", &["fix"]), all, Err("branch-not-enabled")),
+            ("status", status("build", "success", &["main"]), listed, Err("branch-not-enabled")),
+            (
+                "status",
+                status("build", "success", &["main", "release/1"]),
+                listed,
+                Ok(vec!["release/1".to_owned()]),
+            ),
+            // None says nothing, and neither do as many as GitHub lists at most.
+            ("status", status("build", "success", &[]), all, unknown()),
+            ("status", status("build", "success", &ten), all, unknown()),
+            (
+                "check_run",
+                run("completed", "build", json!("success"), json!("main")),
+                named,
+                main(),
+            ),
+            (
+                "check_run",
+                run("completed", "build", json!("neutral"), json!("main")),
+                named,
+                main(),
+            ),
+            ("check_run", run("completed", "test", json!("skipped"), json!("main")), named, main()),
+            (
+                "check_run",
+                run("completed", "lint", json!("success"), json!("main")),
+                named,
+                Err("context-not-used"),
+            ),
+            (
+                "check_run",
+                run("completed", "build", json!("failure"), json!("main")),
+                named,
+                Err("not-a-success"),
+            ),
+            (
+                "check_run",
+                run("completed", "build", Value::Null, json!("main")),
+                all,
+                Err("not-a-success"),
+            ),
+            (
+                "check_run",
+                run("created", "build", Value::Null, json!("main")),
+                all,
+                Err("action-not-used"),
+            ),
+            (
+                "check_run",
+                run("completed", "build", json!("success"), json!("fix")),
+                all,
+                Err("branch-not-enabled"),
+            ),
+            ("check_run", run("completed", "build", json!("success"), Value::Null), all, unknown()),
+            // A suite always is one: of one that is red, what is named may be green.
+            ("check_suite", suite("completed", "success", json!("main")), named, main()),
+            ("check_suite", suite("completed", "failure", json!("main")), named, main()),
+            ("check_suite", suite("completed", "success", Value::Null), all, unknown()),
+            ("check_suite", suite("requested", "", json!("main")), all, Err("action-not-used")),
+            (
+                "check_suite",
+                suite("completed", "success", json!("fix")),
+                all,
+                Err("branch-not-enabled"),
+            ),
+        ] {
+            assert_eq!(judged(event, &payload, policy), expected, "{event} {payload} {policy}");
+        }
+    }
+
+    #[test]
+    fn pinned_to_another_app_a_run_is_nothing() {
+        let payload = run("completed", "test", json!("success"), json!("main"));
+        let pinned =
+            |app: &str| format!("{{\"contexts\":[{{\"context\":\"test\",\"app\":\"{app}\"}}]}}");
+        assert!(judged("check_run", &payload, &pinned("Actions")).is_ok());
+        assert_eq!(judged("check_run", &payload, &pinned("other")), Err("context-not-used"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let complete = status("build", "success", &["main"]);
+        for (field, problem) in [
+            ("/sha", "missing field `sha`"),
+            ("/state", "missing field `state`"),
+            ("/context", "missing field `context`"),
+            ("/repository/id", "`repository.id` is missing"),
+            ("/repository/full_name", "`repository.full_name` is missing"),
+            ("/repository/default_branch", "missing field `repository.default_branch`"),
+        ] {
+            let mut payload = complete.clone();
+            let (parent, name) = field.rsplit_once('/').unwrap();
+            payload.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name);
+            let event = Event::parse("status", payload.to_string().as_bytes()).unwrap();
+            let Event::Sign(sign) = event else { panic!("{event:?}") };
+            assert!(sign.problem().unwrap().starts_with(problem), "{:?}", sign.problem());
+        }
+    }
+}

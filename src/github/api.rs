@@ -757,3 +757,163 @@ pub fn redirected<'a>(status: u16, location: Option<&'a str>, api: &str) -> Opti
 fn within<'a>(url: &'a str, api: &str) -> Option<&'a str> {
     url.strip_prefix(api).filter(|path| path.starts_with('/'))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: u64 = 1_795_378_320;
+
+    fn failure(status: u16, headers: &[(&str, &str)], message: &str) -> Failure {
+        let header = |name: &'static str| {
+            let found = headers.iter().find(|(header, _)| *header == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let body = serde_json::json!({ "message": message }).to_string();
+        Failure::of(status, header, body.as_bytes(), NOW)
+    }
+
+    #[test]
+    fn limits_are_obeyed_in_githubs_order() {
+        let used_up = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1795378400")];
+        for (status, headers, message, seconds) in [
+            (403, &[("retry-after", "7")][..], "secondary", 7),
+            (429, &[("retry-after", "7")], "", 7),
+            (403, &used_up, "", 80),
+            (429, &used_up, "", 80),
+            (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")], "", 1),
+            (403, &[("x-ratelimit-remaining", "0")], "", 60),
+            (429, &[], "", 60),
+            (
+                403,
+                &[("x-ratelimit-remaining", "9")],
+                "You have exceeded a secondary rate limit",
+                60,
+            ),
+        ] {
+            assert_eq!(failure(status, headers, message), Failure::Limited { seconds }, "{status}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_is_what_it_is() {
+        let remaining = [("x-ratelimit-remaining", "4999")];
+        for (status, expected, is_lasting) in [
+            (401, Failure::Unauthorized, true),
+            (403, Failure::Forbidden { message: "no".into() }, true),
+            (404, Failure::NotFound, true),
+            (301, Failure::Refused { status: 301, message: "no".into() }, true),
+            (409, Failure::Refused { status: 409, message: "no".into() }, true),
+            (422, Failure::Refused { status: 422, message: "no".into() }, true),
+            (500, Failure::Broken { status: 500 }, false),
+            (502, Failure::Broken { status: 502 }, false),
+        ] {
+            let found = failure(status, &remaining, "no");
+            assert_eq!((&found, found.is_lasting()), (&expected, is_lasting));
+        }
+        // What is no JSON is passed on, on one line and not all of it.
+        let page = format!("<html>\n{}</html>", "x".repeat(9_000));
+        let Failure::Forbidden { message } = Failure::of(403, |_| None, page.as_bytes(), NOW)
+        else {
+            panic!("forbidden")
+        };
+        assert!(message.starts_with("<html> x") && message.chars().count() <= 301, "{message}");
+    }
+
+    #[test]
+    fn a_list_goes_on_where_it_says_and_nowhere_else() {
+        let api = "https://api.github.com";
+        for (link, next) in [
+            (
+                "<https://api.github.com/a?page=2>; rel=\"next\", <https://api.github.com/a?page=9>; rel=\"last\"",
+                Some("/a?page=2"),
+            ),
+            ("<https://api.github.com/a?page=1>; rel=\"prev\"", None),
+            ("<https://evil.example/a?page=2>; rel=\"next\"", None),
+            ("<https://api.github.com.evil.example/>; rel=\"next\"", None),
+            ("<https://api.github.com@evil.example/>; rel=\"next\"", None),
+            ("", None),
+            ("rel=\"next\"", None),
+        ] {
+            assert_eq!(next_page(link, api), next, "{link}");
+        }
+        for (status, location, to) in [
+            (301, Some("https://api.github.com/repositories/7"), Some("/repositories/7")),
+            (307, Some("https://api.github.com/repositories/7"), Some("/repositories/7")),
+            (200, Some("https://api.github.com/repositories/7"), None),
+            (302, Some("https://evil.example/"), None),
+            (302, None, None),
+        ] {
+            assert_eq!(redirected(status, location, api), to, "{location:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_another_meaning_in_a_url_is_escaped() {
+        let name = "octocat/Hello-World".parse().unwrap();
+        let sha: Sha = "f95f852bd8fca8fcc58a9a2d6c842781e32a215e".parse().unwrap();
+        let call = Call::compare(&name, "feat/ä#?%...x", &sha);
+        assert_eq!(
+            call.path,
+            "/repos/octocat/Hello-World/compare/feat%2F%C3%A4%23%3F%25...x...\
+             f95f852bd8fca8fcc58a9a2d6c842781e32a215e?per_page=1&page=2"
+        );
+        assert!(Call::deployments(&name, &sha, "a&b=c").path.contains("environment=a%26b%3Dc&"));
+    }
+
+    #[test]
+    fn a_token_is_asked_for_with_just_what_is_needed() {
+        let call = Call::access_token(7, 9, NEEDED);
+        assert_eq!((call.method, &*call.path), ("POST", "/app/installations/7/access_tokens"));
+        assert_eq!(
+            call.body.as_deref(),
+            Some(
+                "{\"repository_ids\":[9],\"permissions\":{\"checks\":\"read\",\"contents\":\"read\",\
+                 \"deployments\":\"write\",\"metadata\":\"read\",\"statuses\":\"read\"}}"
+            )
+        );
+        let granted = |all: &[(&str, &str)]| -> Vec<(String, String)> {
+            all.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect()
+        };
+        let some = granted(&[("checks", "write"), ("contents", "read"), ("deployments", "read")]);
+        assert_eq!(
+            NEEDED.missing(&some),
+            ["deployments: write", "metadata: read", "statuses: read"]
+        );
+    }
+
+    #[test]
+    fn answers_are_read_with_just_what_is_used_of_them() {
+        let runs = br#"{"total_count":1,"check_runs":[{"id":4,"name":"t","status":"completed",
+            "conclusion":"success","app":{"slug":"a","x":[]},"started_at":"2026-11-22T20:11:00Z",
+            "completed_at":"2026-11-22T20:12:00Z","output":{"text":"y"}},
+            {"id":5,"name":"u","status":"queued","conclusion":null,"app":null}]}"#;
+        let runs: Vec<CheckRun> = list(runs).unwrap();
+        assert_eq!(runs[0].at, Moment::from_seconds(NOW));
+        assert_eq!((runs[1].conclusion.as_deref(), runs[1].app.as_deref()), (None, None));
+        let statuses: Vec<CommitStatus> =
+            list(br#"[{"id":1,"context":"c","state":"success","creator":null}]"#).unwrap();
+        assert_eq!(statuses[0].creator, None);
+        assert_eq!(object(br#"{"status":"ahead","files":[{}]}"#), Ok(Comparison::Ahead));
+        for (body, problem) in [
+            (&b"[]"[..], "expected a JSON object"),
+            (b"{\"status\":\"sideways\"}", "`sideways` is no comparison's"),
+            (b"<html>", "expected value"),
+        ] {
+            let error = object::<Comparison>(body).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+        let error = list::<CommitStatus>(br#"[{"id":1},{"id":2}]"#).unwrap_err();
+        assert_eq!(error, "`[0]`: missing field `context`");
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(body: Vec<u8>, link: String, status in 300..600_u16) {
+            let _ = (object::<Installation>(&body), list::<CheckRun>(&body), list::<Branch>(&body));
+            let _ = (next_page(&link, "https://a.example"), Failure::of(status, |_| None, &body, 0));
+        }
+    }
+}

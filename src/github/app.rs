@@ -145,3 +145,120 @@ fn pkcs8_of(pem: &str) -> Option<Vec<u8>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
+    use secrecy::ExposeSecret;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Everybody knows it: a test's.
+    const PKCS1: &str = include_str!("../../tests/support/github/app_key.pem");
+    const PUBLIC: &str = include_str!("../../tests/support/github/app_key.pub.pem");
+
+    fn read(set: &[(&str, &str)]) -> Result<Identity, NoIdentity> {
+        Identity::read(|name| {
+            let found = set.iter().find(|(set, _)| *set == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn app(pem: &str) -> App {
+        match read(&[("GITHUB_APP_ID", " Iv1.abc\n"), ("GITHUB_APP_PRIVATE_KEY", pem)]) {
+            Ok(Identity::App(app)) => app,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn pem(label: &str, der: &[u8]) -> String {
+        let encoded = base64ct::Base64::encode_string(der);
+        let lines: Vec<String> = encoded
+            .as_bytes()
+            .chunks(64)
+            .map(|line| String::from_utf8(line.to_vec()).unwrap())
+            .collect();
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    }
+
+    #[test]
+    fn a_key_is_taken_in_each_form_that_it_is_handed_around_in() {
+        let key = app(PKCS1).key().expose_secret().to_vec();
+        for form in [
+            PKCS1.replace('\n', "\r\n"),
+            PKCS1.replace('\n', "\\n"),
+            format!("  {PKCS1}\n\n"),
+            pem("PRIVATE KEY", &key),
+            pem("PRIVATE KEY", &key).replace('\n', "\\r\\n"),
+        ] {
+            assert_eq!(app(&form).key().expose_secret(), key, "{}", form.len());
+        }
+        for none in [
+            PUBLIC,
+            "nonsense",
+            "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n",
+            &pem("PRIVATE KEY", b"no key"),
+            &pem("EC PRIVATE KEY", &key),
+            &PKCS1.lines().skip(1).collect::<Vec<_>>().join("\n"),
+        ] {
+            let read = read(&[("GITHUB_APP_ID", "1"), ("GITHUB_APP_PRIVATE_KEY", none)]);
+            assert_eq!(read.err(), Some(NoIdentity::InvalidKey), "{none}");
+        }
+    }
+
+    #[test]
+    fn githubs_way_of_reading_a_jwt_reads_it() {
+        let app = app(PKCS1);
+        let now = std::time::SystemTime::now();
+        let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let claims = app.claims(now).unwrap();
+        // The same algorithm as the runtime's, by a library that takes PKCS#8.
+        let key =
+            EncodingKey::from_rsa_pem(pem("PRIVATE KEY", app.key().expose_secret()).as_bytes());
+        let signature =
+            jsonwebtoken::crypto::sign(claims.as_bytes(), &key.unwrap(), Algorithm::RS256).unwrap();
+        let signature = base64ct::Base64UrlUnpadded::decode_vec(&signature).unwrap();
+        let jwt = jwt(&claims, &signature);
+        let key = DecodingKey::from_rsa_pem(PUBLIC.as_bytes()).unwrap();
+        let read = jsonwebtoken::decode::<Value>(
+            jwt.expose_secret(),
+            &key,
+            &Validation::new(Algorithm::RS256),
+        );
+        let claims = read.unwrap().claims;
+        assert_eq!(claims["iss"], "Iv1.abc");
+        assert_eq!(claims["iat"], now - 60);
+        assert_eq!(claims["exp"], now + 540);
+    }
+
+    #[test]
+    fn who_the_gate_is() {
+        let key = ("GITHUB_APP_PRIVATE_KEY", PKCS1);
+        for (set, expected) in [
+            (&[][..], Err(NoIdentity::Unset)),
+            (&[("GITHUB_TOKEN", " ")], Err(NoIdentity::Unset)),
+            (&[("GITHUB_APP_ID", "1")], Err(NoIdentity::HalfAnApp)),
+            (&[("GITHUB_APP_ID", ""), key], Err(NoIdentity::HalfAnApp)),
+            (&[("GITHUB_APP_ID", "1"), ("GITHUB_TOKEN", "t")], Err(NoIdentity::HalfAnApp)),
+            (&[("GITHUB_TOKEN", "t\n")], Ok("token")),
+            (&[("GITHUB_APP_ID", "1"), key, ("GITHUB_TOKEN", "t")], Ok("app")),
+        ] {
+            let found = read(set).map(|identity| match identity {
+                Identity::App(_) => "app",
+                Identity::Token(token) => {
+                    assert_eq!(token.expose_secret(), "t");
+                    "token"
+                }
+            });
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?} {:?}", app(PKCS1), read(&[("GITHUB_TOKEN", "unheard of")]));
+        assert!(!shown.contains("unheard"), "{shown}");
+        assert!(shown.len() < 300, "{shown}");
+    }
+}

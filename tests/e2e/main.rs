@@ -15,4 +15,5 @@ mod policies;
 mod rotation;
 mod secrets;
 mod soak;
+mod standin;
 mod tasks;

@@ -13,6 +13,7 @@ use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::app::set_hook_of_app;
 use crate::correction::advice;
 use crate::github::{Failure, GateAnswer, GitHub, Hook, HookSettings};
 use crate::local::{complain, exit_code, say, say_json};
@@ -188,6 +189,8 @@ impl Link {
             }
             told.push(json!({ "repository": repository, "result": what, "steps": steps.taken() }));
         }
+        let app_hook = if ended.is_none() { self.give_app_hook(service)? } else { None };
+        let app_failed = app_hook.as_ref().is_some_and(|told| told.starts_with("FAILED"));
         let organizations: Vec<&str> =
             everybody.policies.keys().filter_map(|key| key.strip_suffix("/*")).collect();
         if self.target.json {
@@ -197,6 +200,7 @@ impl Link {
                     "linked": done,
                     "left_out": left_out,
                     "failed": failed,
+                    "app_hook": app_hook,
                     "ended": ended.as_ref().map(ToString::to_string),
                 }),
                 false,
@@ -209,6 +213,9 @@ impl Link {
                     "FAILED  {repository}: {}",
                     service.link_command(repository, None)
                 ));
+            }
+            if let Some(told) = app_hook {
+                say(format_args!("the App's webhook  {told}"));
             }
             for owner in organizations {
                 say(format_args!(
@@ -226,7 +233,24 @@ impl Link {
             ));
             return Ok(ExitCode::from(2));
         }
-        Ok(exit_code(failed.is_empty()))
+        Ok(exit_code(failed.is_empty() && !app_failed))
+    }
+
+    /// Gives the webhook of the gate's App the gate's secret, too. Says what came of it; nothing where the gate is no App.
+    fn give_app_hook(&self, service: &Service) -> Result<Option<String>, String> {
+        let command = format!("cargo run -- app set-hook --url {}", service.url);
+        let Some(gate) = service.operators_gate()? else {
+            return Ok(Some(format!(
+                "left out: if the gate is a GitHub App, set OPERATOR_TOKEN in the environment, and run {command}"
+            )));
+        };
+        if self.dry_run {
+            return Ok(Some("would be set, if the gate is a GitHub App".to_owned()));
+        }
+        Ok(match set_hook_of_app(&gate) {
+            Ok(set) => set.map(|set| format!("set: {}", set.url)),
+            Err(failure) => Some(format!("FAILED: {}; then: {command}", failure.why())),
+        })
     }
 
     /// Links one repository, whose policy `policy_of` tells; or, where `only_if_hooked`, leaves it alone if no webhook

@@ -53,7 +53,7 @@ pub struct Target {
 
 /// Reads a gate's URL, and leaves a slash at its end away: with a path, it would be the Payload URL of some
 /// webhook.
-fn without_path(text: &str) -> Result<String, String> {
+pub fn without_path(text: &str) -> Result<String, String> {
     let uri: ureq::http::Uri = text.parse().map_err(|_| format!("{text} is not a URL"))?;
     match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
         (Some(scheme @ ("http" | "https")), Some(authority), None | Some("/")) => {

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod app;
 mod bodies;
 mod dead_letters;
 mod deliver;

@@ -18,7 +18,7 @@ use super::loopback::Loopback;
 use super::manifest::{LONGEST_NAME, Made, convert, manifest, usual_name};
 use super::store::Store;
 use crate::gate::{Failure, Gate};
-use crate::local::{confirm, given_secret, given_url, random, say_json, secret, setting};
+use crate::local::{confirm, given_secret, given_url, random, say_json, setting};
 use crate::steps::Steps;
 use crate::target::without_path;
 use crate::wrangler::Wrangler;
@@ -103,7 +103,7 @@ impl Create {
             true => Store::Local,
             false => Store::Worker(Wrangler { config: self.config.as_deref() }),
         };
-        let token = self.operator_token()?;
+        let token = given_secret("OPERATOR_TOKEN", None)?;
         let mut steps = Steps::telling(self.json);
 
         steps.doing("looking the gate's secrets up");
@@ -202,15 +202,15 @@ impl Create {
         Ok(secrets.into_iter().map(|(name, _)| name).collect())
     }
 
-    /// The operator's token; with --local also that of `.dev.vars`.
-    fn operator_token(&self) -> Result<Option<SecretString>, String> {
-        let local = || secret("OPERATOR_TOKEN").filter(|_| self.local).map(|found| found.value);
-        Ok(given_secret("OPERATOR_TOKEN", None)?.or_else(local))
-    }
-
     /// Has the gate give the App's webhook the secret that it keeps, or says how. Gives whether nothing failed.
     fn give_hook(&self, gate: &str, token: Option<SecretString>, steps: &mut Steps) -> bool {
         let command = format!("cargo run -- app set-hook --url {gate}");
+        if self.local {
+            let what =
+                format!("the gate reads .dev.vars as it starts: start it anew, then: {command}");
+            self.tell(steps, "to be set", &what);
+            return true;
+        }
         let Some(token) = token else {
             let what = format!(
                 "the gate keeps its WEBHOOK_SECRET, which the App's webhook does not have yet; with OPERATOR_TOKEN in \

@@ -1,7 +1,6 @@
 //! `auto-deployments`: what became of the commits that the gate may deploy, and what they wait for.
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -13,9 +12,8 @@ use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use crate::gate::{Failure, Gate};
-use crate::local::{LOCAL_GATE, complain, given_secret, given_url, say, say_json, secret};
-use crate::target::without_path;
+use crate::gate::{Failure, Gate, Operated};
+use crate::local::{complain, say, say_json};
 
 /// How many are listed where nothing else is asked for.
 const LISTED: usize = 30;
@@ -35,14 +33,8 @@ pub struct AutoDeployments {
     #[command(subcommand)]
     action: Action,
 
-    /// The gate; if not given, the environment's BUILDGATE_URL, or else http://127.0.0.1:8787/.
-    #[arg(long, global = true)]
-    url: Option<String>,
-
-    /// A file with the gate's OPERATOR_TOKEN, or - for standard input; if not given, the environment's
-    /// OPERATOR_TOKEN, or else the one in .dev.vars or .dev.vars.example.
-    #[arg(long, global = true, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    operated: Operated,
 
     /// Print JSON, for scripts; errors are still plain text, on standard error.
     #[arg(long, global = true)]
@@ -103,11 +95,7 @@ impl FromStr for CommitName {
 impl AutoDeployments {
     /// Does what is asked for, and prints what came of it.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let token = given_secret("OPERATOR_TOKEN", self.token_file.as_deref())?
-            .or_else(|| secret("OPERATOR_TOKEN").map(|found| found.value))
-            .ok_or("there is no operator token: set OPERATOR_TOKEN in the environment, or put it into .dev.vars")?;
-        let url = given_url(self.url.as_deref()).unwrap_or_else(|| LOCAL_GATE.to_owned());
-        let gate = Gate { url: without_path(&url)?, token };
+        let gate = self.operated.gate()?;
         let done = match &self.action {
             Action::List { repository, state, environment, limit } => {
                 let filters = [
@@ -230,7 +218,7 @@ fn of_commit(gate: &Gate, commit: &CommitName) -> Result<Vec<AutoDeployment>, Fa
 }
 
 /// What is found by filters, at most so many, page by page.
-fn found(
+pub fn found(
     gate: &Gate,
     filters: &[(&str, Option<&str>)],
     most: usize,

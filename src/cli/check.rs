@@ -11,6 +11,7 @@ use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use crate::chain::{WhoItIs, check_commit, check_identity, check_signs, is_delivered_by_the_app};
 use crate::correction::correction;
 use crate::gate;
 use crate::github::{Delivery, Failure, GateAnswer, GitHub, Hook};
@@ -79,7 +80,7 @@ impl Meaning {
 
 /// What puts something right.
 #[derive(Default)]
-struct Fix {
+pub struct Fix {
     /// What to do or to know first, in words.
     advice: Option<String>,
     /// A command that changes what is wrong and nothing else.
@@ -87,15 +88,18 @@ struct Fix {
 }
 
 impl Fix {
-    fn by(command: impl Into<String>) -> Self {
+    /// By a command.
+    pub fn by(command: impl Into<String>) -> Self {
         Self { advice: None, command: Some(command.into()) }
     }
 
-    fn words(advice: impl Into<String>) -> Self {
+    /// By what is said in words.
+    pub fn words(advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), command: None }
     }
 
-    fn by_if_so(advice: impl Into<String>, command: impl Into<String>) -> Self {
+    /// By a command, if what is said in words is so.
+    pub fn by_if_so(advice: impl Into<String>, command: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), command: Some(command.into()) }
     }
 }
@@ -110,10 +114,11 @@ struct Finding {
 
 /// What was found, in the order in which it was looked at.
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn good(&mut self, what: &'static str, text: impl Into<String>) {
+    /// All is well with something.
+    pub fn good(&mut self, what: &'static str, text: impl Into<String>) {
         self.0.push(Finding {
             what,
             meaning: Meaning::Good,
@@ -122,7 +127,8 @@ impl Findings {
         });
     }
 
-    fn note(&mut self, what: &'static str, text: impl Into<String>) {
+    /// Something is good to know.
+    pub fn note(&mut self, what: &'static str, text: impl Into<String>) {
         self.0.push(Finding {
             what,
             meaning: Meaning::Note,
@@ -131,7 +137,8 @@ impl Findings {
         });
     }
 
-    fn wrong(&mut self, what: &'static str, text: impl Into<String>, fix: Fix) {
+    /// Something keeps builds from being made.
+    pub fn wrong(&mut self, what: &'static str, text: impl Into<String>, fix: Fix) {
         self.0.push(Finding { what, meaning: Meaning::Wrong, text: text.into(), fix });
     }
 
@@ -334,7 +341,17 @@ impl Checking<'_> {
         let there = there.collect::<Vec<_>>().join("; ");
         let ours = service.ours(&repository, hooks);
         let mut shown = Vec::new();
+        let deploys = policy.as_ref().and_then(|policy| policy.auto_deploy.as_ref());
+        let gate = service.operators_gate()?;
+        let identity: WhoItIs = match &gate {
+            Some(gate) if deploys.is_some() || ours.is_empty() => {
+                Some(gate.identity(&repository).map_err(gate::Failure::why))
+            }
+            _ => None,
+        };
         match ours.first() {
+            None if is_delivered_by_the_app(&identity) => findings
+                .good("webhook", "none of its own: the gate's GitHub App delivers its events"),
             None => findings.wrong(
                 "webhook",
                 match there.as_str() {
@@ -366,6 +383,9 @@ impl Checking<'_> {
                     );
                 }
                 one.check_hook(hook, policy.as_ref(), &mut findings);
+                if deploys.is_some() && !is_delivered_by_the_app(&identity) {
+                    check_signs(hook, &one.link_command(), &mut findings);
+                }
                 if self.ping {
                     eprintln!("waiting for GitHub's ping of {repository} and the gate's answer …");
                     if ping(github, &repository, hook.id)?.is_none() {
@@ -377,6 +397,11 @@ impl Checking<'_> {
                 }
                 shown = one.check_deliveries(github, hook, deliveries, &mut findings)?;
             }
+        }
+        if let Some(policy) = deploys {
+            check_identity(&identity, &mut findings);
+            let (gate, branch) = (gate.as_ref(), &found.default_branch);
+            check_commit(github, gate, &repository, policy, branch, &mut findings)?;
         }
         one.check_letters(&self.letters, &mut findings);
         Ok(Report { repository, findings, deliveries: shown })

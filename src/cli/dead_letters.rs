@@ -1,7 +1,6 @@
 //! `dead-letters`: what the origin did not take over, and how it gets there after all.
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use buildgate::ledger::dead_letters::StoredDeadLetter;
@@ -10,9 +9,8 @@ use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
-use crate::gate::{Failure, Gate};
-use crate::local::{LOCAL_GATE, complain, given_secret, given_url, say, say_json, secret};
-use crate::target::without_path;
+use crate::gate::{Failure, Gate, Operated};
+use crate::local::{complain, say, say_json};
 
 /// Look after the build requests that the origin did not take over.
 ///
@@ -30,14 +28,8 @@ pub struct DeadLetters {
     #[command(subcommand)]
     action: Action,
 
-    /// The gate; if not given, the environment's BUILDGATE_URL, or else http://127.0.0.1:8787/.
-    #[arg(long, global = true)]
-    url: Option<String>,
-
-    /// A file with the gate's OPERATOR_TOKEN, or - for standard input; if not given, the environment's
-    /// OPERATOR_TOKEN, or else the one in .dev.vars or .dev.vars.example.
-    #[arg(long, global = true, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    operated: Operated,
 
     /// Print JSON, for scripts; errors are still plain text, on standard error.
     #[arg(long, global = true)]
@@ -78,11 +70,7 @@ enum Action {
 impl DeadLetters {
     /// Does what is asked for, and prints what came of it.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let token = given_secret("OPERATOR_TOKEN", self.token_file.as_deref())?
-            .or_else(|| secret("OPERATOR_TOKEN").map(|found| found.value))
-            .ok_or("there is no operator token: set OPERATOR_TOKEN in the environment, or put it into .dev.vars")?;
-        let url = given_url(self.url.as_deref()).unwrap_or_else(|| LOCAL_GATE.to_owned());
-        let gate = Gate { url: without_path(&url)?, token };
+        let gate = self.operated.gate()?;
         let done = match self.action {
             Action::List => list(&gate, self.json),
             Action::Show { id } => show(&gate, id, self.json),

@@ -1,15 +1,44 @@
 //! The gate, as its operator talks to it: by the routes under `/-/`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use buildgate::ledger::dead_letters::{DeadLetterPage, DeadLetterSummary};
+use buildgate::operator::answer::Identity;
+use buildgate::repository::RepositoryName;
+use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::local::unanswered;
+use crate::local::{LOCAL_GATE, given_secret, given_url, secret, unanswered};
+use crate::target::without_path;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which gate, and by whose token.
+#[derive(Args)]
+pub struct Operated {
+    /// The gate; if not given, the environment's BUILDGATE_URL, or else http://127.0.0.1:8787/.
+    #[arg(long, global = true)]
+    url: Option<String>,
+
+    /// A file with the gate's OPERATOR_TOKEN, or - for standard input; if not given, the environment's
+    /// OPERATOR_TOKEN, or else the one in .dev.vars or .dev.vars.example.
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl Operated {
+    /// The gate that is meant.
+    pub fn gate(&self) -> Result<Gate, String> {
+        let token = given_secret("OPERATOR_TOKEN", self.token_file.as_deref())?
+            .or_else(|| secret("OPERATOR_TOKEN").map(|found| found.value))
+            .ok_or("there is no operator token: set OPERATOR_TOKEN in the environment, or put it into .dev.vars")?;
+        let url = given_url(self.url.as_deref()).unwrap_or_else(|| LOCAL_GATE.to_owned());
+        Ok(Gate { url: without_path(&url)?, token })
+    }
+}
 
 /// The gate, as its operator talks to it.
 pub struct Gate {
@@ -42,7 +71,21 @@ pub fn is_there(url: &str) -> Result<(), String> {
     if is_gate { Ok(()) } else { Err(format!("what answers at {url} is no gate")) }
 }
 
+impl Failure {
+    /// Why, in words.
+    pub fn why(self) -> String {
+        match self {
+            Self::Refused(why) | Self::Unanswered(why) => why,
+        }
+    }
+}
+
 impl Gate {
+    /// Who the gate is at GitHub, as far as it matters to a repository.
+    pub fn identity(&self, repository: &RepositoryName) -> Result<Identity, Failure> {
+        self.ask("GET", &format!("app?repository={repository}"))
+    }
+
     /// Lists the dead letters, the oldest first.
     pub fn list(&self) -> Result<Vec<DeadLetterSummary>, Failure> {
         let mut letters = Vec::new();

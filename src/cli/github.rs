@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use buildgate::github::api::{self, Call};
 use buildgate::repository::RepositoryName;
 use buildgate::signature::github::SecretUsed;
 use secrecy::{ExposeSecret, SecretString};
@@ -29,6 +30,8 @@ pub struct Repository {
     pub id: u64,
     /// The full name as its owner spells it.
     pub full_name: RepositoryName,
+    /// The name of the default branch.
+    pub default_branch: String,
     /// What the token's owner may do with it; GitHub leaves it out for some tokens.
     #[serde(default)]
     pub permissions: Option<Permissions>,
@@ -268,6 +271,28 @@ impl GitHub {
         let detail: DeliveryDetail =
             self.get(&format!("repos/{repository}/hooks/{hook}/deliveries/{delivery}"))?;
         Ok(detail.response.payload.and_then(|payload| serde_json::from_str(&payload).ok()))
+    }
+
+    /// Makes a call that the gate makes, too, and gives what it answers.
+    pub fn object<T: api::Answer>(&self, call: &Call) -> Result<T, Failure> {
+        let text = self.ask(call.method, call.path.trim_start_matches('/'), None)?;
+        api::object(text.as_bytes()).map_err(Failure::Strange)
+    }
+
+    /// Makes a call of the gate's that answers a list of pages of a hundred, page by page.
+    pub fn list<T: api::Listed>(&self, call: &Call) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        for page in 1.. {
+            let path = format!("{}&page={page}", call.path.trim_start_matches('/'));
+            let text = self.ask(call.method, &path, None)?;
+            let more: Vec<T> = api::list(text.as_bytes()).map_err(Failure::Strange)?;
+            let last = more.len() < PER_PAGE;
+            all.extend(more);
+            if last {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {

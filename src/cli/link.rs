@@ -7,12 +7,15 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use buildgate::delivery::decision::SIGNS;
+use buildgate::operator::answer::InstallationAnswer;
 use buildgate::policy::lookup::{NoPolicy, judge};
 use buildgate::policy::{ALLOWED, InvalidPolicy, Policy};
 use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::app::set_hook_of_app;
 use crate::correction::{advice, correction};
 use crate::github::{Failure, GateAnswer, GitHub, Hook, HookSettings};
 use crate::local::{complain, exit_code, say, say_json};
@@ -20,7 +23,8 @@ use crate::steps::Steps;
 use crate::target::{Everybody, Service, Target, ends_it_all};
 use crate::triggers::Triggers;
 
-/// The events that start builds, under one policy or another: a linked webhook gets them all.
+/// The events that start builds, under one policy or another: a linked webhook gets them all, and where the gate is to
+/// deploy, those by which it hears that a commit may be green, too.
 const EVENTS: [&str; 3] = ["push", "deployment", "deployment_status"];
 
 /// Among how many of the last deliveries a ping is looked for.
@@ -44,6 +48,7 @@ Examples:
   cargo run -- link octocat/Hello-World --trigger commit --url https://… --dry-run
   cargo run -- link octocat/Hello-World --url https://… \\
     --trigger '{\"trigger\":\"deployment\",\"environments\":[\"production\"]}'
+  cargo run -- link octocat/Hello-World --auto-deploy build,docker-hub --url https://…
   cargo run -- link --all --url https://…
   cargo run -- link --all --after octocat/Hello-World --url https://…"
 )]
@@ -68,6 +73,12 @@ pub struct Link {
     #[arg(long)]
     trigger: Option<String>,
 
+    /// Have the gate itself deploy what is green: once these commit statuses or check runs are there and green, separated
+    /// by commas; with an empty text, once all that are there are. Sets `auto_deploy` in the policy, and leaves the rest of
+    /// it as it is.
+    #[arg(long, value_name = "CONTEXTS", conflicts_with = "all")]
+    auto_deploy: Option<String>,
+
     /// Print every step and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -79,6 +90,8 @@ enum Linked {
     Works(GateAnswer),
     /// It cannot.
     DoesNot(Option<GateAnswer>),
+    /// It needs no webhook of its own: the gate's App delivers its events.
+    ByApp,
     /// Nothing was changed, as asked; it would have been.
     Planned,
     /// No webhook of it points here, and none is wanted.
@@ -118,7 +131,7 @@ impl Link {
         let answer = match &linked {
             Linked::Works(answer) => Some(answer),
             Linked::DoesNot(answer) => answer.as_ref(),
-            Linked::Planned | Linked::NotHooked => None,
+            Linked::ByApp | Linked::Planned | Linked::NotHooked => None,
         };
         steps.end(repository, answer);
         Ok(exit_code(!matches!(linked, Linked::DoesNot(_))))
@@ -143,6 +156,10 @@ impl Link {
                 Ok(Linked::Works(_)) => {
                     done += 1;
                     "linked".to_owned()
+                }
+                Ok(Linked::ByApp) => {
+                    done += 1;
+                    "linked: the App delivers its events".to_owned()
                 }
                 Ok(Linked::Planned) => {
                     done += 1;
@@ -194,6 +211,8 @@ impl Link {
             }
             told.push(json!({ "repository": repository, "result": what, "steps": steps.taken() }));
         }
+        let app_hook = if ended.is_none() { self.give_app_hook(service)? } else { None };
+        let app_failed = app_hook.as_ref().is_some_and(|told| told.starts_with("FAILED"));
         if self.target.json {
             say_json(
                 &json!({
@@ -201,6 +220,7 @@ impl Link {
                     "linked": done,
                     "left_out": left_out,
                     "failed": failed,
+                    "app_hook": app_hook,
                     "ended": ended.as_ref().map(ToString::to_string),
                 }),
                 false,
@@ -210,6 +230,9 @@ impl Link {
             say(format_args!("{done} {verb}, {} failed, {left_out} left out.", failed.len()));
             for command in &again {
                 say(format_args!("again   {command}"));
+            }
+            if let Some(told) = app_hook {
+                say(format_args!("the App's webhook  {told}"));
             }
             for owner in everybody.owners() {
                 say(format_args!(
@@ -227,7 +250,24 @@ impl Link {
             ));
             return Ok(ExitCode::from(2));
         }
-        Ok(exit_code(failed.is_empty()))
+        Ok(exit_code(failed.is_empty() && !app_failed))
+    }
+
+    /// Gives the webhook of the gate's App the gate's secret, too. Says what came of it; nothing where the gate is no App.
+    fn give_app_hook(&self, service: &Service) -> Result<Option<String>, String> {
+        let command = format!("cargo run -- app set-hook --url {}", service.url);
+        let Some(gate) = service.operators_gate()? else {
+            return Ok(Some(format!(
+                "left out: if the gate is a GitHub App, set OPERATOR_TOKEN in the environment, and run {command}"
+            )));
+        };
+        if self.dry_run {
+            return Ok(Some("would be set, if the gate is a GitHub App".to_owned()));
+        }
+        Ok(match set_hook_of_app(&gate) {
+            Ok(set) => set.map(|set| format!("set: {}", set.url)),
+            Err(failure) => Some(format!("FAILED: {}; then: {command}", failure.why())),
+        })
     }
 
     /// Links one repository, whose policy `policy_of` tells; or, where `only_if_hooked`, leaves it alone if no webhook
@@ -257,9 +297,19 @@ impl Link {
         service.is_its_current(&secret, repository, found.id)?;
         let stored = policy_of(repository)?;
         let triggers = &self.target.triggers;
-        let policy = PolicyStep::of(self.trigger.as_deref(), stored, found.id, triggers)?;
+        let given = match &self.auto_deploy {
+            None => self.trigger.clone(),
+            Some(contexts) => {
+                Some(deploying(self.trigger.as_deref(), stored.as_ref(), repository, contexts)?)
+            }
+        };
+        let policy = PolicyStep::of(given.as_deref(), stored, found.id, triggers)?;
         self.take_policy_step(repository, &policy, steps)?;
 
+        let deploys = Policy::parse(policy.text()).is_ok_and(|policy| policy.auto_deploy.is_some());
+        if ours.is_empty() && self.is_delivered_by_the_app(service, repository, steps)? {
+            return Ok(Linked::ByApp);
+        }
         let url = service.payload_url(repository);
         let hook = ours.into_iter().next();
         // What else it gets, somebody may have ticked for a reason.
@@ -267,6 +317,7 @@ impl Link {
             .iter()
             .flat_map(|hook| hook.events.iter().cloned())
             .chain(EVENTS.map(str::to_owned))
+            .chain(SIGNS.iter().filter(|_| deploys).map(|event| (*event).to_owned()))
             .collect();
         let events: Vec<String> = match events.contains("*") {
             true => vec!["*".to_owned()],
@@ -321,6 +372,29 @@ impl Link {
             Some(answer) if answer.code == "pong" && !outdated => Linked::Works(answer),
             answer => Linked::DoesNot(answer),
         })
+    }
+
+    /// Whether the gate's App delivers a repository's events, so that it needs no webhook of its own.
+    fn is_delivered_by_the_app(
+        &self,
+        service: &Service,
+        repository: &RepositoryName,
+        steps: &mut Steps,
+    ) -> Result<bool, Box<dyn Error>> {
+        let Some(gate) = service.operators_gate()? else { return Ok(false) };
+        // What is wrong with the App is `app check`'s to say; the repository gets a webhook then.
+        let Ok(identity) = gate.identity(repository) else { return Ok(false) };
+        let Some(app) = identity.app else { return Ok(false) };
+        let is_good = |one: &InstallationAnswer| !one.is_suspended && one.lacks_events.is_empty();
+        if !identity.installations.iter().any(is_good) {
+            return Ok(false);
+        }
+        let what = format!(
+            "the gate's GitHub App ({}) is installed on the repository, and delivers its events",
+            app.html_url
+        );
+        steps.did("webhook", "not needed", &what);
+        Ok(true)
     }
 
     fn take_policy_step(
@@ -398,7 +472,47 @@ enum PolicyStep {
     Set { policy: String, before: Option<(String, String)> },
 }
 
+/// A policy under which the gate deploys once these contexts are green: the given one, or else the repository's own, with
+/// `auto_deploy` set.
+///
+/// Errors where that one is of another trigger: to change it would be a guess.
+fn deploying(
+    given: Option<&str>,
+    stored: Option<&(String, String)>,
+    repository: &RepositoryName,
+    contexts: &str,
+) -> Result<String, String> {
+    let own =
+        stored.filter(|(key, _)| key == repository.as_lower()).map(|(_, policy)| policy.as_str());
+    let policy = given.or(own).unwrap_or("deployment").trim();
+    let mut fields = match serde_json::from_str(policy) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::from_iter([("trigger".to_owned(), policy.into())]),
+    };
+    let contexts: Vec<&str> =
+        contexts.split(',').map(str::trim).filter(|context| !context.is_empty()).collect();
+    let auto_deploy = fields.entry("auto_deploy").or_insert_with(|| json!({}));
+    let Some(auto_deploy) = auto_deploy.as_object_mut() else {
+        return Err(format!("the policy ({policy}) has an `auto_deploy` that is no JSON object"));
+    };
+    match contexts.as_slice() {
+        [] => auto_deploy.remove("contexts"),
+        contexts => auto_deploy.insert("contexts".to_owned(), json!(contexts)),
+    };
+    let policy = Value::Object(fields).to_string();
+    Policy::parse(&policy)
+        .map(|_| policy)
+        .map_err(|InvalidPolicy(problem)| format!("--auto-deploy cannot be used: {problem}"))
+}
+
 impl PolicyStep {
+    /// The policy that counts after it.
+    fn text(&self) -> &str {
+        match self {
+            Self::Keep { policy, .. } | Self::Set { policy, .. } => policy,
+        }
+    }
+
     /// Takes the policy that was given, the one that is stored, with its key, and GitHub's id of the repository.
     ///
     /// Errors where none is given and what is stored cannot be used for this repository.
@@ -505,6 +619,48 @@ mod tests {
             assert_eq!(parsed, Ok(Some(7)));
         }
         assert!(pinned(r#"{"repository_id":8,"trigger":"commit"}"#, 7).is_err());
+    }
+
+    #[test]
+    fn auto_deploy_is_set_and_nothing_else() {
+        let name: RepositoryName = "Octocat/Hello-World".parse().unwrap();
+        let stored = |policy: &str| Some(("octocat/hello-world".to_owned(), policy.to_owned()));
+        let all = Some(("octocat/*".to_owned(), "commit".to_owned()));
+        for (given, stored, contexts, expected) in [
+            (
+                None,
+                None,
+                "build, docker-hub",
+                r#"{"trigger":"deployment","auto_deploy":{"contexts":["build","docker-hub"]}}"#,
+            ),
+            (None, all, "", r#"{"trigger":"deployment","auto_deploy":{}}"#),
+            (
+                None,
+                stored("deployment"),
+                "a",
+                r#"{"trigger":"deployment","auto_deploy":{"contexts":["a"]}}"#,
+            ),
+            (
+                None,
+                stored(
+                    r#"{"trigger":"deployment","branches":["main"],"auto_deploy":{"branches":["main"],"contexts":["x"]}}"#,
+                ),
+                "a",
+                r#"{"trigger":"deployment","branches":["main"],"auto_deploy":{"branches":["main"],"contexts":["a"]}}"#,
+            ),
+            (
+                Some(r#"{"trigger":"deployment","environments":["staging"]}"#),
+                stored("commit"),
+                "",
+                r#"{"trigger":"deployment","environments":["staging"],"auto_deploy":{}}"#,
+            ),
+        ] {
+            assert_eq!(deploying(given, stored.as_ref(), &name, contexts).as_deref(), Ok(expected));
+        }
+        for (given, stored) in [(None, stored("commit")), (Some("manual"), None)] {
+            let error = deploying(given, stored.as_ref(), &name, "a").unwrap_err();
+            assert!(error.contains("under the trigger"), "{error}");
+        }
     }
 
     #[test]

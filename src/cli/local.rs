@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt::Display;
 use std::fs;
-use std::io::{Read, Write, stdin, stdout};
+use std::io::{IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -140,6 +140,30 @@ fn commands(character: char) -> bool {
 /// Such a character as JSON escapes it: one beyond the first 65,536 as two.
 fn json_escape(character: char) -> String {
     character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+}
+
+/// Asks a question on the terminal, and gives the line that is answered; none where there is no terminal.
+pub fn ask(question: &str) -> Option<String> {
+    if !stdin().is_terminal() || !stderr().is_terminal() {
+        return None;
+    }
+    eprint!("{} ", printable(question));
+    let mut line = String::new();
+    stdin().read_line(&mut line).ok()?;
+    Some(line.trim().to_owned())
+}
+
+/// Asks whether something is to be done. Only a yes is one; none where there is no terminal to ask on.
+pub fn confirm(question: &str) -> Option<bool> {
+    let answer = ask(&format!("{question} [y/N]"))?;
+    Some(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// So many random bytes, which nobody can guess.
+pub fn random<const N: usize>() -> Result<[u8; N], String> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| format!("there is no randomness: {error}"))?;
+    Ok(bytes)
 }
 
 /// Reads a file with a saved payload.

@@ -7,11 +7,15 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+mod app;
 mod auto_deployments;
+mod chain;
 mod check;
 mod correction;
 mod dead_letters;
 mod deliver;
+mod deploy;
+mod dev_vars;
 mod explain;
 mod gate;
 mod github;
@@ -23,6 +27,7 @@ mod steps;
 mod target;
 mod triggers;
 mod unlink;
+mod wrangler;
 
 use std::process::ExitCode;
 
@@ -41,6 +46,8 @@ enum Command {
     Link(Box<link::Link>),
     Unlink(Box<unlink::Unlink>),
     Check(Box<check::Check>),
+    App(app::App),
+    Deploy(Box<deploy::Deploy>),
     Deliver(deliver::Deliver),
     DeadLetters(dead_letters::DeadLetters),
     AutoDeployments(auto_deployments::AutoDeployments),
@@ -53,6 +60,8 @@ fn main() -> ExitCode {
         Command::Link(link) => link.run(),
         Command::Unlink(unlink) => unlink.run(),
         Command::Check(check) => check.run(),
+        Command::App(app) => app.run(),
+        Command::Deploy(deploy) => deploy.run(),
         Command::Deliver(deliver) => deliver.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
         Command::AutoDeployments(auto_deployments) => auto_deployments.run(),

@@ -3,20 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use buildgate::policy::command::{self, Kv, quoted};
+use buildgate::policy::command::{self, Kv};
 use buildgate::policy::lookup::{keys, stored};
 use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::wrangler::{Wrangler, json};
+
 /// How many values wrangler reads in one go.
 const MOST_AT_ONCE: usize = 100;
-
-/// What wrangler says where nobody is logged in: without and with a terminal.
-const NOT_LOGGED_IN: [&str; 2] = ["CLOUDFLARE_API_TOKEN environment variable", "wrangler login"];
 
 /// A key, as wrangler lists it.
 #[derive(Deserialize)]
@@ -73,9 +71,7 @@ impl Triggers {
     }
 
     fn config_flag(&self) -> String {
-        let shown = |file: &PathBuf| format!(" --config {}", quoted(&file.to_string_lossy()));
-        let config = self.config.as_ref().map(shown);
-        config.unwrap_or_default()
+        Wrangler { config: self.config.as_deref() }.config_flag()
     }
 
     /// Whether it is the local simulator's.
@@ -92,10 +88,8 @@ impl Triggers {
     pub fn all(&self) -> Result<BTreeMap<String, String>, String> {
         let place = self.kv().flag();
         let list = self.wrangler(&["kv", "key", "list", place, "--binding", "REPO_TRIGGERS"])?;
-        let keys: Vec<ListedKey> = list
-            .find('[')
-            .and_then(|start| serde_json::from_str(list.get(start..)?).ok())
-            .ok_or_else(|| format!("wrangler did not tell the keys: {list}"))?;
+        let keys: Vec<ListedKey> =
+            json(&list, '[').ok_or_else(|| format!("wrangler did not tell the keys: {list}"))?;
         let keys: Vec<String> = keys.into_iter().map(|key| key.name).collect();
         let mut all = BTreeMap::new();
         for keys in keys.chunks(MOST_AT_ONCE) {
@@ -138,9 +132,7 @@ impl Triggers {
         let place = self.kv().flag();
         let values =
             self.wrangler(&["kv", "bulk", "get", &path, place, "--binding", "REPO_TRIGGERS"])?;
-        let mut values: HashMap<String, Value> = values
-            .find('{')
-            .and_then(|start| serde_json::from_str(values.get(start..)?).ok())
+        let mut values: HashMap<String, Value> = json(&values, '{')
             .ok_or_else(|| format!("wrangler did not tell the values: {values}"))?;
         let text = |value: Value| value.get("value").unwrap_or(&value).as_str().map(str::to_owned);
         Ok(keys.iter().map(|key| values.remove(key).and_then(text)).collect())
@@ -152,26 +144,6 @@ impl Triggers {
 
     /// Runs wrangler, and gives what it printed.
     fn wrangler(&self, arguments: &[&str]) -> Result<String, String> {
-        let mut command = Command::new("npx");
-        command.arg("wrangler").args(arguments).stdin(Stdio::null());
-        command.env("WRANGLER_SEND_METRICS", "false");
-        if let Some(config) = &self.config {
-            command.arg("--config").arg(config);
-        }
-        let output = command.output().map_err(|error| {
-            format!("wrangler cannot be run ({error}); is Node.js there, and has `npm run setup` been run?")
-        })?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() {
-            Ok(text)
-        } else {
-            let said = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
-            Err(if NOT_LOGGED_IN.iter().any(|part| said.contains(part)) {
-                "wrangler is not logged in: run `npx wrangler login`, or set CLOUDFLARE_API_TOKEN"
-                    .to_owned()
-            } else {
-                format!("wrangler failed: {}", said.trim())
-            })
-        }
+        Ok(Wrangler { config: self.config.as_deref() }.run(arguments)?)
     }
 }

@@ -273,7 +273,6 @@ impl Said {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::delivery::event::Event;
     use crate::policy::Policy;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::gate::{Gate, SECRET, Setup};
+use crate::support::fixtures::PROJECT;
+use crate::support::gate::{Gate, OPERATOR_TOKEN, SECRET, Setup, path_with_node};
 use crate::support::github::app::{App, Installed};
 use crate::support::github::faults::{Fault, Kind};
 use crate::support::github::{FINE_GRAINED_TOKEN, GitHub, TOKEN};
@@ -141,13 +142,25 @@ impl Chain {
 
     fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_buildgate"))
-            .env("OPERATOR_TOKEN", crate::support::gate::OPERATOR_TOKEN)
+            .current_dir(PROJECT)
+            .env("PATH", path_with_node())
+            .env("OPERATOR_TOKEN", OPERATOR_TOKEN)
             .env("BUILDGATE_URL", &self.gate.url)
+            .env("GITHUB_TOKEN", TOKEN)
+            .env("GITHUB_API_URL", &self.github.api)
+            .env("WEBHOOK_SECRET", SECRET)
             .args(arguments)
             .output()
             .unwrap();
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         (output.status.code(), text)
+    }
+
+    /// Runs a command for the repository.
+    fn of_repository(&self, command: &str, more: &[&str]) -> (Option<i32>, String) {
+        let config = self.gate.config();
+        let place = ["--local", "--config", config.to_str().unwrap()];
+        self.run(&[&[command, REPOSITORY], more, &place].concat())
     }
 }
 
@@ -556,5 +569,50 @@ fn what_is_out_of_retries_is_a_dead_letter_that_can_be_redriven() {
     chain.github.clear_faults();
     chain.gate.dead_letters(&["redrive", "1"]);
     chain.row(&sha, "waiting");
+    chain.github.assert_as_described();
+}
+
+#[test]
+fn link_and_check_know_the_whole_chain() {
+    // With an App, no webhook is needed.
+    let chain = Chain::start("deployment");
+    let (exit, text) = chain.of_repository("link", &["--auto-deploy", "build"]);
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(text.contains("webhook   not needed: the gate's GitHub App"), "{text}");
+    let policy =
+        r#"{"trigger":"deployment","auto_deploy":{"contexts":["build"]},"repository_id":1296269}"#;
+    assert!(text.contains(policy), "{text}");
+    assert_eq!(chain.github.hooks(), Vec::<Value>::new());
+    let sha = chain.github.push(REPOSITORY, "main");
+    chain.row(&sha, "waiting");
+    let (exit, text) = chain.of_repository("check", &[]);
+    assert_eq!(exit, Some(0), "{text}");
+    let short = &sha[..7];
+    for part in [
+        "ok    webhook   none of its own: the gate's GitHub App delivers its events".to_owned(),
+        "lacks nothing".to_owned(),
+        format!("note  commit    {short}, the newest of main: waits for build (not there yet)"),
+        format!("note  deploy    {short} to production: waiting since"),
+    ] {
+        assert!(text.contains(&part), "{part} is not in: {text}");
+    }
+    chain.github.status(REPOSITORY, &sha, "build", "success");
+    chain.row(&sha, "created");
+    let (exit, text) = chain.of_repository("check", &[]);
+    assert!(exit == Some(0) && text.contains("green by build"), "{text}");
+    assert!(text.contains(&format!("ok    deploy    {short} to production: created")), "{text}");
+    // Not installed, it is said, and a webhook is made.
+    chain.github.uninstall(&chain.app.slug);
+    let (exit, text) = chain.of_repository("check", &[]);
+    assert!(exit == Some(1) && text.contains("is not installed on the repository"), "{text}");
+    let (exit, text) = chain.of_repository("link", &[]);
+    assert!(exit == Some(0) && text.contains("webhook   created"), "{text}");
+    let events = &chain.github.hooks()[0]["events"];
+    for event in EVENTS {
+        assert!(events.as_array().unwrap().contains(&json!(event)), "{event}");
+    }
+    chain.github.change_hook(0, "/events", json!(["push", "deployment", "deployment_status"]));
+    let (_, text) = chain.of_repository("check", &[]);
+    assert!(text.contains("status, check_run, check_suite are not among the events"), "{text}");
     chain.github.assert_as_described();
 }

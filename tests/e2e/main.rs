@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod app;
 mod auto_deploy;
 mod bodies;
 mod dead_letters;

@@ -122,8 +122,14 @@ impl Gate {
     /// `wrangler secret put`. What is on its queues is lost, which a deployed one's is not.
     pub fn restart(&mut self, setup: &Setup) {
         self.stop();
-        self.output.lock().unwrap().retain(|line| !line.contains(READY));
         write_vars(self.directory.path(), &setup.vars);
+        self.restart_as_it_is();
+    }
+
+    /// Goes on with what its `.dev.vars` now says.
+    pub fn restart_as_it_is(&mut self) {
+        self.stop();
+        self.output.lock().unwrap().retain(|line| !line.contains(READY));
         let port = self.url.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
         self.process = serve(self.directory.path(), &port, &self.output);
         self.wait_for_line(|line| line.contains(READY));

@@ -131,6 +131,13 @@ impl GitHub {
         state.apps.iter().map(|app| state.installed(&app.slug)).collect()
     }
 
+    /// The configuration of an App's webhook, with its secret.
+    pub fn app_hook(&self, slug: &str) -> Value {
+        let state = self.state();
+        let app = state.apps.iter().find(|app| app.slug == slug).unwrap();
+        app.hook.clone().unwrap_or_default()
+    }
+
     /// How long the tokens of installations are valid that are made from now on.
     pub fn set_token_life(&self, seconds: u64) {
         self.state().token_life = seconds;

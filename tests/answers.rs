@@ -100,33 +100,56 @@ fn table() -> Vec<Row> {
         (
             queued(Queued::AutoDeployment {
                 commit: "f95f852".into(),
+                enabled: EnabledBranches::Default("main".into()),
                 policy: auto_deploy(r#"{"contexts":["build","docker-hub"]}"#),
             }),
             "status",
             deployment,
             (202, Que, "auto-deployment-queued"),
             vec![
-                "Commit f95f852 of octocat/Hello-World may be green",
-                "Once build and docker-hub are green, it makes a deployment of it to production",
-                "`cargo run -- auto-deployments show octocat/Hello-World@f95f852`",
+                "whether build and docker-hub are green at commit f95f852 of octocat/Hello-World",
+                "lies on the default branch, main, it makes a deployment of it to production",
+                "`cargo run -- auto-deployments show octocat/Hello-World@f95f852 --url https://gate.example`",
             ],
         ),
         (
-            queued(Queued::AutoDeployment { commit: "f95f852".into(), policy: auto_deploy("{}") }),
+            queued(Queued::AutoDeployment {
+                commit: "f95f852".into(),
+                enabled: EnabledBranches::Listed(vec!["main".into(), "release/*".into()]),
+                policy: auto_deploy("{}"),
+            }),
             "push",
             deployment,
             (202, Que, "auto-deployment-queued"),
-            vec!["Once every status and check of it is green"],
+            vec!["whether every status and check is green", "lies on main or release/*"],
         ),
         (
             ignored(Ignored::NotASuccess {
                 of: "The status build".into(),
                 state: "pending".into(),
+                commit: "f95f852".into(),
+                named: Some(vec!["build".into()]),
             }),
             "status",
             deployment,
             (200, Ign, "not-a-success"),
-            vec!["The status build of this commit says pending", "the next sign of success"],
+            vec![
+                "The status build of commit f95f852 says pending",
+                "once build is green",
+                "to wait",
+            ],
+        ),
+        (
+            ignored(Ignored::NotASuccess {
+                of: "The check test".into(),
+                state: "failure".into(),
+                commit: "f95f852".into(),
+                named: None,
+            }),
+            "check_run",
+            deployment,
+            (200, Ign, "not-a-success"),
+            vec!["says failure", "once every status and check is green", "Run it again"],
         ),
         (
             ignored(Ignored::ContextNotUsed {
@@ -137,7 +160,7 @@ fn table() -> Vec<Row> {
             deployment,
             (200, Ign, "context-not-used"),
             vec![
-                "once build and docker-hub are green; lint is not among them",
+                "once build and docker-hub are green; lint does not count",
                 "auto_deploy.contexts",
             ],
         ),
@@ -156,20 +179,22 @@ fn table() -> Vec<Row> {
             "status",
             deployment,
             (200, Ign, "branch-not-enabled"),
-            vec!["of a commit on fix", "the default branch, main", "auto_deploy.branches"],
+            vec!["of a commit on fix", "the default branch, main", "and main, too, for then only"],
         ),
         (
             ignored(Ignored::TriggerIsDeployment {
                 pushed: branch("main", true),
                 deleted: false,
                 deploys: None,
+                not_among: None,
+                environment: None,
             }),
             "push",
             deployment,
             (200, Ign, "trigger-is-deployment"),
             vec![
                 "octocat/Hello-World builds on deployments, so this push to main was not built.",
-                "POST /repos/octocat/Hello-World/deployments",
+                "`gh api repos/octocat/Hello-World/deployments -f ref=main -F auto_merge=false`",
                 "If a deployment of the commit was made",
                 "`commit`",
                 "60 seconds",
@@ -180,6 +205,8 @@ fn table() -> Vec<Row> {
                 pushed: branch("fix", false),
                 deleted: false,
                 deploys: Some(EnabledBranches::Listed(vec!["main".into()])),
+                not_among: None,
+                environment: Some("staging".into()),
             }),
             "push",
             deployment,
@@ -187,6 +214,7 @@ fn table() -> Vec<Row> {
             vec![
                 "The gate itself deploys green commits of main only",
                 "with fix and every other branch that is to build in `branches`",
+                "-f ref=fix -F auto_merge=false -f environment='staging'`",
             ],
         ),
         (
@@ -194,17 +222,37 @@ fn table() -> Vec<Row> {
                 pushed: Pushed::Tag("v1".into()),
                 deleted: false,
                 deploys: None,
+                not_among: Some(vec!["main".into(), "release/*".into()]),
+                environment: None,
             }),
             "push",
             deployment,
             (200, Ign, "trigger-is-deployment"),
-            vec!["this push of the tag v1 was not built", "with the ref v1", "No trigger builds"],
+            vec![
+                "Deployments of v1 are not built, either, for the policy's `branches` are main, release/*",
+                "to add v1 to them; then create a deployment",
+            ],
+        ),
+        (
+            ignored(Ignored::TriggerIsDeployment {
+                pushed: Pushed::Tag("v1".into()),
+                deleted: false,
+                deploys: None,
+                not_among: None,
+                environment: None,
+            }),
+            "push",
+            deployment,
+            (200, Ign, "trigger-is-deployment"),
+            vec!["this push of the tag v1 was not built", "-f ref=v1 ", "No trigger builds"],
         ),
         (
             ignored(Ignored::TriggerIsDeployment {
                 pushed: Pushed::Other("refs/notes/commits".into()),
                 deleted: false,
                 deploys: None,
+                not_among: None,
+                environment: None,
             }),
             "push",
             deployment,
@@ -216,6 +264,8 @@ fn table() -> Vec<Row> {
                 pushed: branch("fix", false),
                 deleted: true,
                 deploys: None,
+                not_among: None,
+                environment: None,
             }),
             "push",
             deployment,
@@ -233,7 +283,16 @@ fn table() -> Vec<Row> {
             vec!["its list `environments` is empty"],
         ),
         (
-            ignored(Ignored::TriggerIsCommit),
+            ignored(Ignored::TriggerIsCommit {
+                either: Some(Box::new(Ignored::TaskNotDeploy { task: "migrate".into() })),
+            }),
+            "deployment",
+            commit,
+            (200, Ign, "trigger-is-commit"),
+            vec!["would not be built then, either: its task is migrate"],
+        ),
+        (
+            ignored(Ignored::TriggerIsCommit { either: None }),
             "deployment",
             commit,
             (200, Ign, "trigger-is-commit"),
@@ -245,11 +304,60 @@ fn table() -> Vec<Row> {
             ],
         ),
         (
-            ignored(Ignored::TriggerIsManual),
+            ignored(Ignored::TriggerIsManual {
+                push: Some((branch("main", true), false)),
+                either: None,
+            }),
             "push",
             manual,
             (200, Ign, "trigger-is-manual"),
-            vec!["this push was not built", "for the trigger `commit`", "then redeliver"],
+            vec!["this push to main was not built", "for the trigger `commit`", "then redeliver"],
+        ),
+        (
+            ignored(Ignored::TriggerIsManual {
+                push: Some((branch("fix", false), false)),
+                either: None,
+            }),
+            "push",
+            manual,
+            (200, Ign, "trigger-is-manual"),
+            vec!["with fix and every other branch that is to build in `branches`"],
+        ),
+        (
+            ignored(Ignored::TriggerIsManual {
+                push: Some((Pushed::Tag("v1".into()), false)),
+                either: None,
+            }),
+            "push",
+            manual,
+            (200, Ign, "trigger-is-manual"),
+            vec!["No trigger builds pushes of tags", "-f ref=v1 "],
+        ),
+        (
+            ignored(Ignored::TriggerIsManual {
+                push: Some((branch("fix", false), true)),
+                either: None,
+            }),
+            "push",
+            manual,
+            (200, Ign, "trigger-is-manual"),
+            vec!["This push to fix deleted the branch"],
+        ),
+        (
+            ignored(Ignored::TriggerIsManual {
+                push: None,
+                either: Some(Box::new(Ignored::EnvironmentNotEnabled {
+                    environment: "github-pages".into(),
+                    enabled: None,
+                })),
+            }),
+            "deployment",
+            manual,
+            (200, Ign, "trigger-is-manual"),
+            vec![
+                "this deployment was not built",
+                "either, unless `environments` list github-pages",
+            ],
         ),
         (
             ignored(Ignored::EventNotUsed),
@@ -414,11 +522,21 @@ fn table() -> Vec<Row> {
             ],
         ),
         (
+            ignored(Ignored::BranchNotEnabled {
+                branch: "f95f852bd8fca8fcc58a9a2d6c842781e32a215e".into(),
+                enabled: EnabledBranches::Listed(vec!["main".into()]),
+            }),
+            "deployment",
+            deployment,
+            (200, Ign, "branch-not-enabled"),
+            vec!["a commit's hash as its ref", "with the name of the branch as its ref"],
+        ),
+        (
             ignored(Ignored::NotABranch { pushed: Pushed::Tag("v1".into()) }),
             "push",
             commit,
             (200, Ign, "not-a-branch"),
-            vec!["this push of the tag v1", "trigger `deployment`", "with the ref v1"],
+            vec!["this push of the tag v1", "trigger `deployment`", "-f ref=v1 "],
         ),
         (
             ignored(Ignored::NotABranch { pushed: Pushed::Other("refs/notes/x".into()) }),
@@ -586,7 +704,7 @@ fn table() -> Vec<Row> {
             None,
             (404, Rej, "repository-not-linked"),
             vec![
-                "`cargo run -- link octocat/Hello-World --trigger commit --url https://gate.example` (which builds pushes;",
+                "`cargo run -- link octocat/Hello-World --trigger commit --url https://gate.example` (which builds pushes to branches;",
                 "redeliver",
             ],
         ),
@@ -792,7 +910,10 @@ fn what_another_setting_would_build_can_be_redelivered() {
         let message = verdict.message(&verified(event, trigger));
         if message.contains("ask the operator") && matches!(verdict, Verdict::Ignored(_)) {
             // A tag is built by a deployment of it, and not by the push of it.
-            let never = verdict.codes().1 == "not-a-branch";
+            // Nor is what another setting would not have built, either.
+            let never = ["gh api", "either"].iter().any(|word| message.contains(word))
+                && !message.contains("to enabled branches instead")
+                && !message.contains("To build pushes instead");
             assert_eq!(message.contains("then redeliver this delivery"), !never, "{message}");
             found += 1;
         }

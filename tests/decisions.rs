@@ -82,7 +82,10 @@ fn without_a_policy_nothing_is_built() {
     for (event, name) in [("push", "push"), ("deployment", "deployment.created")] {
         let event = parse(event, &fixture(name));
         let decision = decide(&event, None);
-        assert!(matches!(decision, Decision::Ignore(Ignored::TriggerIsManual)), "{decision:?}");
+        assert!(
+            matches!(decision, Decision::Ignore(Ignored::TriggerIsManual { .. })),
+            "{decision:?}"
+        );
         assert!(event.governed_by().is_some());
     }
     assert!(parse("ping", &fixture("ping.organization")).governed_by().is_none());
@@ -102,14 +105,12 @@ fn an_event_that_is_not_used_builds_under_no_trigger() {
 #[test]
 fn manual_builds_nothing() {
     for push in PUSHES {
-        assert_eq!(ignores("push", &fixture(push), "manual"), Ignored::TriggerIsManual, "{push}");
+        let ignored = ignores("push", &fixture(push), "manual");
+        assert!(matches!(ignored, Ignored::TriggerIsManual { push: Some(_), .. }), "{push}");
     }
     for deployment in DEPLOYMENTS {
-        assert_eq!(
-            ignores(fixtures::event_of(deployment), &fixture(deployment), "manual"),
-            Ignored::TriggerIsManual,
-            "{deployment}"
-        );
+        let ignored = ignores(fixtures::event_of(deployment), &fixture(deployment), "manual");
+        assert!(matches!(ignored, Ignored::TriggerIsManual { push: None, .. }), "{deployment}");
     }
 }
 
@@ -130,7 +131,13 @@ fn a_deployment_mode_repository_ignores_every_push() {
         ] {
             assert_eq!(
                 ignores("push", &fixture(push), policy),
-                Ignored::TriggerIsDeployment { pushed: pushed.clone(), deleted, deploys: None },
+                Ignored::TriggerIsDeployment {
+                    pushed: pushed.clone(),
+                    deleted,
+                    deploys: None,
+                    not_among: None,
+                    environment: None,
+                },
                 "{push}"
             );
         }
@@ -141,11 +148,13 @@ fn a_deployment_mode_repository_ignores_every_push() {
 fn a_commit_mode_repository_ignores_every_deployment() {
     for deployment in DEPLOYMENTS {
         for policy in ["commit", r#"{"trigger":"commit","environments":["production"]}"#] {
-            assert_eq!(
-                ignores(fixtures::event_of(deployment), &fixture(deployment), policy),
-                Ignored::TriggerIsCommit,
-                "{deployment}"
-            );
+            let ignored = ignores(fixtures::event_of(deployment), &fixture(deployment), policy);
+            let Ignored::TriggerIsCommit { either } = ignored else { panic!("{deployment}") };
+            // What the other trigger would not build, either, is told.
+            let never = ["fork", "pull-request", "github-pages", "other-task"];
+            let never = never.iter().any(|kind| deployment.contains(kind))
+                || deployment.contains("staging") && policy != "commit";
+            assert_eq!(either.is_some(), never, "{deployment} {policy}: {either:?}");
         }
     }
 }

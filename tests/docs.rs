@@ -131,7 +131,7 @@ fn is_setting(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
         && !methods.contains(&text)
         && !text.starts_with("CARGO_")
-        && !["OUT_DIR", "POLICY"].contains(&text)
+        && !["OUT_DIR", "POLICY", "BRANCH"].contains(&text)
 }
 
 /// What the worker reads by name: the strings of its source that look like a setting's.

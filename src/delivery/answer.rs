@@ -13,7 +13,7 @@ use crate::delivery::request::LARGEST_BODY;
 use crate::delivery::verdict::{Known, Outcome, Queued, ToRedeliver, Verdict};
 use crate::policy::auto_deploy::Context;
 use crate::policy::{ALLOWED, BuildWhen, Trigger, command};
-use crate::repository::RepositoryName;
+use crate::repository::{RepositoryName, Sha};
 use crate::route::{Entrance, HELP};
 use crate::signature::github::SecretUsed;
 
@@ -107,21 +107,18 @@ impl fmt::Display for Operator<'_> {
 fn queued_message(queued: &Queued, known: &Known) -> String {
     let (repository, operator) = (Name(known), Operator(known));
     let queued = match queued {
-        Queued::AutoDeployment { commit, policy } => {
+        Queued::AutoDeployment { commit, enabled, policy } => {
+            let what =
+                green(policy.contexts.as_ref().map(|named| named.iter().map(Context::shown)));
             return format!(
-                "Commit {commit} of {repository} may be green, so the gate now asks GitHub. Once {} {}, it makes a \
-                 deployment of it to {}, and the `deployment` event of that starts the build. If none comes, ask {operator} \
-                 what it waits for (`cargo run -- auto-deployments show {repository}@{commit}`).",
-                match &policy.contexts {
-                    Some(named) =>
-                        named.iter().map(Context::shown).collect::<Vec<_>>().join(" and "),
-                    None => "every status and check of it".to_owned(),
-                },
-                match policy.contexts.as_deref() {
-                    Some([_, _, ..]) => "are green",
-                    _ => "is green",
-                },
-                policy.environments.join(" and ")
+                "Nothing is built yet. The gate now asks GitHub whether {what} green at commit {commit} of {repository}. If \
+                 so, or once it is so, and the commit lies on {}, it makes a deployment of it to {}, whose own deliveries \
+                 say what became of it. If none comes, look at the checks of the commit on GitHub first. If they are green, \
+                 ask {operator}, and send this line along, which is theirs to enter: `cargo run -- auto-deployments show \
+                 {repository}@{commit} --url {}`.",
+                Branches(enabled),
+                policy.environments.join(" and "),
+                known.gate
             );
         }
         Queued::Push { branch, commit } => {
@@ -134,6 +131,37 @@ fn queued_message(queued: &Queued, known: &Known) -> String {
     format!(
         "{queued} goes to the build service. If there is no container after a while, ask {operator}, and give the \
          `build` of this answer. To redeliver starts no second build."
+    )
+}
+
+/// What has to be green, with the verb.
+fn green(named: Option<impl Iterator<Item = String>>) -> String {
+    let Some(named) = named else { return "every status and check is".to_owned() };
+    let named: Vec<String> = named.collect();
+    format!("{} {}", named.join(" and "), if named.len() == 1 { "is" } else { "are" })
+}
+
+/// The branches that count, in the middle of a sentence.
+struct Branches<'a>(&'a EnabledBranches);
+
+impl fmt::Display for Branches<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            EnabledBranches::Listed(listed) => f.write_str(&listed.join(" or ")),
+            EnabledBranches::Default(default) => write!(f, "the default branch, {default}"),
+        }
+    }
+}
+
+/// The command that makes a deployment. Without `auto_merge=false`, GitHub merges the default branch into the ref in place
+/// of deploying it
+/// (<https://docs.github.com/en/rest/deployments/deployments?apiVersion=2022-11-28#create-a-deployment>).
+fn create(known: &Known, reference: &str, environment: Option<&str>) -> String {
+    let environment = environment.map(|name| format!(" -f environment='{name}'"));
+    format!(
+        "`gh api repos/{}/deployments -f ref={reference} -F auto_merge=false{}`",
+        Name(known),
+        environment.unwrap_or_default()
     )
 }
 
@@ -176,43 +204,103 @@ impl fmt::Display for To<'_> {
 fn trigger_is_deployment(
     pushed: &Pushed,
     deploys: Option<&EnabledBranches>,
+    not_among: Option<&[String]>,
+    environment: Option<&str>,
     known: &Known,
 ) -> String {
     let (repository, operator) = (Name(known), Operator(known));
     let then_redeliver = ThenRedeliver(known);
-    let to = To(pushed);
-    let so = format!("{repository} builds on deployments, so this push {to} was not built.");
-    let deploys = match deploys {
-        None => String::new(),
-        Some(EnabledBranches::Listed(listed)) => {
-            format!(" (The gate itself deploys green commits of {} only.)", listed.join(" and "))
-        }
-        Some(EnabledBranches::Default(default)) => {
-            format!(" (The gate itself deploys green commits of {default} only.)")
+    let so =
+        format!("{repository} builds on deployments, so this push {} was not built.", To(pushed));
+    let deploys = deploys.map(|enabled| {
+        format!(" (The gate itself deploys green commits of {} only.)", Branches(enabled))
+    });
+    let deploys = deploys.unwrap_or_default();
+    let name = match pushed {
+        Pushed::Branch { name, .. } | Pushed::Tag(name) => name,
+        Pushed::Other(_) => {
+            return format!("{so} Only branches and tags are built. There is nothing to do.");
         }
     };
-    let create = format!(
-        "If a deployment of the commit was made, the answers to its own deliveries (`deployment`, `deployment_status`) say \
-         what became of it. If none was, create one: with an Actions job that has an `environment`, or POST \
-         /repos/{repository}/deployments.{deploys}"
-    );
+    let create = create(known, name, environment);
+    if let Some(listed) = not_among {
+        let listed = listed.join(", ");
+        return format!(
+            "{so} Deployments of {name} are not built, either, for the policy's `branches` are {listed}. To build it, ask \
+             {operator} to add {name} to them; then create a deployment of it: {create}."
+        );
+    }
+    let made = "the answers to its own deliveries (`deployment`, `deployment_status`) say what became of it";
     match pushed {
         Pushed::Branch { is_default: true, .. } => format!(
-            "{so} {create} To build pushes to enabled branches instead, ask {operator} for the trigger `commit`. \
-             {then_redeliver}"
+            "{so} If a deployment of the commit was made, {made}. If none was, create one: with an Actions job that has an \
+             `environment`, or {create}.{deploys} To build pushes to enabled branches instead, ask {operator} for the trigger \
+             `commit`. {then_redeliver}"
+        ),
+        Pushed::Branch { .. } => format!(
+            "{so} If a deployment of the commit was made, {made}. If none was, create one: with an Actions job that has an \
+             `environment`, or {create}.{deploys} To build pushes instead, ask {operator} for the trigger `commit`, with \
+             {name} and every other branch that is to build in `branches`. {then_redeliver}"
+        ),
+        _ => format!(
+            "{so} To build it, create a deployment of it: {create}. If one was made, {made}. No trigger builds pushes of tags."
+        ),
+    }
+}
+
+/// Says of a push that it deleted what was pushed to.
+fn deleted(pushed: &Pushed, known: &Known) -> String {
+    let trigger = match known.trigger {
+        Some(Trigger::Deployment) => format!(" ({} builds on deployments.)", Name(known)),
+        _ => String::new(),
+    };
+    format!(
+        "This push {} deleted {}, so there is nothing to build.{trigger} There is nothing to do.",
+        To(pushed),
+        if matches!(pushed, Pushed::Branch { .. }) { "the branch" } else { "it" }
+    )
+}
+
+/// Says of a push what would build it, in a repository that no webhook builds.
+fn manual_push(pushed: &Pushed, known: &Known) -> String {
+    let (operator, then_redeliver) = (Operator(known), ThenRedeliver(known));
+    match pushed {
+        Pushed::Branch { is_default: true, .. } => format!(
+            "Start it there; or, to build each push, ask {operator} for the trigger `commit`. {then_redeliver} Under \
+             `deployment`, deployments are built instead."
         ),
         Pushed::Branch { name, .. } => format!(
-            "{so} {create} To build pushes instead, ask {operator} for the trigger `commit`, with {name} and every other \
+            "Start it there; or, to build each push, ask {operator} for the trigger `commit`, with {name} and every other \
              branch that is to build in `branches`. {then_redeliver}"
         ),
         Pushed::Tag(tag) => format!(
-            "{so} To build it, create a deployment of it: POST /repos/{repository}/deployments with the ref {tag}. If one \
-             was made, the answers to its own deliveries say what became of it. No trigger builds pushes of tags."
+            "Start it there; or ask {operator} for the trigger `deployment`, and create a deployment of the tag: {}. No \
+             trigger builds pushes of tags.",
+            create(known, tag, None)
         ),
-        Pushed::Other(_) => {
-            format!("{so} Only branches and tags are built. There is nothing to do.")
-        }
+        Pushed::Other(_) => "Only branches and tags are built. There is nothing to do.".to_owned(),
     }
+}
+
+/// What is left to do once a deployment's repository builds on deployments: nothing, where this one would not be built then,
+/// either.
+fn then(either: Option<&Ignored>, known: &Known) -> String {
+    let unless = |environment: &str| format!(", unless `environments` list {environment}");
+    let why = match either {
+        Some(Ignored::DeploymentFromFork { .. }) => ": it may be of a fork".to_owned(),
+        Some(Ignored::TaskNotDeploy { task }) => format!(": its task is {task}"),
+        Some(
+            Ignored::DeploymentFromPullRequest { environment }
+            | Ignored::EnvironmentNotEnabled { environment, .. },
+        ) => unless(environment),
+        Some(Ignored::BranchNotEnabled { branch, .. }) => {
+            format!(", unless `branches` list {branch}")
+        }
+        _ => return ThenRedeliver(known).to_string(),
+    };
+    format!(
+        "(This one would not be built then, either{why}.) Such a change is seen within 60 seconds."
+    )
 }
 
 fn ignored_message(ignored: &Ignored, known: &Known) -> String {
@@ -220,58 +308,72 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
     let then_redeliver = ThenRedeliver(known);
     let event = known.event.as_deref().unwrap_or("event");
     match ignored {
-        Ignored::TriggerIsDeployment { pushed, deleted: true, .. } => format!(
-            "This push {} deleted {}, so there is nothing to build. ({repository} builds on deployments.) There is nothing \
-             to do.",
-            To(pushed),
-            if matches!(pushed, Pushed::Branch { .. }) { "the branch" } else { "it" }
-        ),
-        Ignored::TriggerIsDeployment { pushed, deleted: false, deploys } => {
-            trigger_is_deployment(pushed, deploys.as_ref(), known)
-        }
-        Ignored::TriggerIsCommit => format!(
-            "{repository} builds on pushes to enabled branches, so this deployment was not built. Its commit is built when \
-             it is pushed to an enabled branch: see the answer to that `push` delivery. To build on deployments instead, ask \
-             {operator} for the trigger `deployment`. {then_redeliver}"
-        ),
-        Ignored::TriggerIsManual => {
-            let (wanted, other, others) = match event {
-                "push" => ("commit", "deployment", "deployments"),
-                _ => ("deployment", "commit", "pushes"),
-            };
-            format!(
-                "{repository} builds only when somebody starts a build at the build service, so this {event} was not built. \
-                 Start it there; or, to build each such event, ask {operator} for the trigger `{wanted}`. {then_redeliver} \
-                 Under `{other}`, {others} are built instead."
+        Ignored::TriggerIsDeployment { pushed, deleted: true, .. } => deleted(pushed, known),
+        Ignored::TriggerIsDeployment { pushed, deploys, not_among, environment, .. } => {
+            trigger_is_deployment(
+                pushed,
+                deploys.as_ref(),
+                not_among.as_deref(),
+                environment.as_deref(),
+                known,
             )
         }
+        Ignored::TriggerIsCommit { either } => format!(
+            "{repository} builds on pushes to enabled branches, so this deployment was not built. Its commit is built when \
+             it is pushed to an enabled branch: see the answer to that `push` delivery. To build on deployments instead, ask \
+             {operator} for the trigger `deployment`. {}",
+            then(either.as_deref(), known)
+        ),
+        Ignored::TriggerIsManual { push: Some((pushed, true)), .. } => deleted(pushed, known),
+        Ignored::TriggerIsManual { push: Some((pushed, false)), .. } => format!(
+            "{repository} builds only when somebody starts a build at the build service, so this push {} was not built. {}",
+            To(pushed),
+            manual_push(pushed, known)
+        ),
+        Ignored::TriggerIsManual { push: None, either } => format!(
+            "{repository} builds only when somebody starts a build at the build service, so this deployment was not built. \
+             Start it there; or, to build deployments, ask {operator} for the trigger `deployment`. {}",
+            then(either.as_deref(), known)
+        ),
         Ignored::EventNotUsed => format!(
             "Builds start from push, deployment and deployment_status events; {event} events are not used here, \
              so there was nothing to do. You can leave this event ticked in the webhook's settings or untick it."
         ),
-        Ignored::NotASuccess { of, state } => format!(
-            "{of} of this commit says {state}. The gate deploys {repository} once what has to be green is, so there is \
-             nothing to do but to get it green: the next sign of success starts the next look."
+        Ignored::NotASuccess { of, state, commit, named } => format!(
+            "{of} of commit {commit} says {state}. The gate deploys {repository} once {} green. {}",
+            green(named.as_ref().map(|named| named.iter().cloned())),
+            if state == "pending" {
+                "There is nothing to do but to wait: a success is delivered by itself."
+            } else {
+                "Run it again, or push a correction: the next success starts the next look."
+            }
         ),
         Ignored::ContextNotUsed { context, named } => format!(
-            "{repository} is deployed once {} {} green; {context} is not among them, so nothing follows from it. To have it \
-             count, ask {operator} to add it to the policy's `auto_deploy.contexts`. {then_redeliver}",
-            named.join(" and "),
-            if named.len() == 1 { "is" } else { "are" }
+            "{repository} is deployed once {} green; {context} does not count, so nothing follows from it. To have it count, \
+             ask {operator} to add it to the policy's `auto_deploy.contexts`. {then_redeliver}",
+            green(Some(named.iter().cloned()))
         ),
         Ignored::CheckNotCompleted { action } => format!(
             "A commit may be deployed once its checks are completed; this event's action is {action}, so nothing follows \
              from it. There is nothing to do."
         ),
-        Ignored::CommitOfAnotherBranch { branch, enabled } => format!(
-            "This {event} is of a commit on {branch}, and the gate deploys those on {}, so nothing follows from it. Once \
-             the commit is on such a branch, the push starts a look at it. To have {branch} deployed, ask {operator} to add \
-             it to the policy's `auto_deploy.branches`. {then_redeliver}",
-            match enabled {
-                EnabledBranches::Listed(listed) => listed.join(" and "),
-                EnabledBranches::Default(default) => format!("the default branch, {default}"),
-            }
-        ),
+        Ignored::CommitOfAnotherBranch { branch, enabled } => {
+            let says = if event == "status" { "status" } else { "check" };
+            let list = match enabled {
+                EnabledBranches::Listed(_) => {
+                    "add it to the policy's `auto_deploy.branches`".to_owned()
+                }
+                EnabledBranches::Default(default) => format!(
+                    "list it in the policy's `auto_deploy.branches`, and {default}, too, for then only the listed ones count"
+                ),
+            };
+            format!(
+                "This {says} is of a commit on {branch}, and the gate deploys only commits on {}, so nothing follows from \
+                 it. Once the commit is on such a branch, the push starts a look at it. To have {branch} deployed, ask \
+                 {operator} to {list}. {then_redeliver}",
+                Branches(enabled)
+            )
+        }
         Ignored::ActionNotUsed { action } => format!(
             "A build starts when a deployment or a status of it is created; this event's action is {action}, so nothing \
              was built. There is nothing to do."
@@ -284,7 +386,8 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
         Ignored::DeploymentFromFork { event, is_certain } => {
             let event = if event.is_empty() { "an event that GitHub does not name" } else { event };
             let deploy = format!(
-                "with a job that a push or workflow_dispatch starts, or POST /repos/{repository}/deployments"
+                "with a job that a push or workflow_dispatch starts, or {}",
+                create(known, "BRANCH", None)
             );
             if *is_certain {
                 format!(
@@ -302,7 +405,7 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
         }
         Ignored::DeploymentFromPullRequest { environment } => format!(
             "This deployment to {environment} was made for a pull request, so it was not built: where the policy lists no \
-             `environments`, {repository} builds no pull request's. Deploy from a branch, or ask {operator} to list \
+             `environments`, no deployments of pull requests are built. Deploy from a branch, or ask {operator} to list \
              {environment} together with every other environment that is to build. {then_redeliver}"
         ),
         Ignored::DeploymentNotStarted { environment, when, of_a_job } => format!(
@@ -362,6 +465,16 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
              policy's `branches`, and {default}, too, for then only the listed ones count. {then_redeliver}"
             )
         }
+        Ignored::BranchNotEnabled { branch, enabled: EnabledBranches::Listed(enabled) }
+            if event != "push" && branch.parse::<Sha>().is_ok() =>
+        {
+            format!(
+                "This deployment was made with a commit's hash as its ref, and {repository} builds only {}, which are \
+                 compared with the ref. Create another one with the name of the branch as its ref: {}.",
+                listed(enabled, "branches"),
+                create(known, "BRANCH", None)
+            )
+        }
         Ignored::BranchNotEnabled { branch, enabled: EnabledBranches::Listed(enabled) } => format!(
             "This {event} of {branch} was not built: {repository} builds only {}. {} ask {operator} to add \
              {branch} to the policy's `branches`. {then_redeliver}",
@@ -371,9 +484,9 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
         Ignored::NotABranch { pushed: Pushed::Tag(tag) } => format!(
             "{repository} builds on pushes to branches, so this push of the tag {tag} was not built. To build its commit, \
              push it to a branch that builds. To build tags, ask {operator} for the trigger `deployment`, under which \
-             pushes build nothing, and create a deployment of each (POST /repos/{repository}/deployments with the ref \
-             {tag}; where the policy lists `branches`, the tags have to be among them). To redeliver this push does not \
-             help."
+             pushes build nothing, and create a deployment of each: {} (where the policy lists `branches`, the tags have \
+             to be among them). To redeliver this push does not help.",
+            create(known, tag, None)
         ),
         Ignored::NotABranch { pushed } => format!(
             "{repository} builds on pushes to branches, so this push {} was not built. There is nothing to do.",
@@ -424,6 +537,11 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
         _ => "The signature is good.",
     };
     if check.faults.is_empty() {
+        let manual = format!(
+            "so no event of this webhook will be built. If that is not what you want, ask {} for the trigger `commit` or \
+             `deployment`.",
+            Operator(known)
+        );
         let so = match known.trigger {
             Some(Trigger::Commit) => {
                 "and this webhook sends push events: pushes to enabled branches will be built."
@@ -435,9 +553,7 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
                 }
                 Some(_) => "but with this webhook only a part of its deployments is built.",
             },
-            Some(Trigger::Manual) => {
-                "so no event of this webhook will be built: for that, it takes the trigger `commit` or `deployment`."
-            }
+            Some(Trigger::Manual) => &manual,
             None => {
                 "and sends events that can start builds. Whether a repository builds depends on its \
                  trigger: each must be linked, by itself or all of an owner at once."
@@ -454,10 +570,11 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
         let signs = match check.lacks_signs.as_slice() {
             [] => String::new(),
             lacking => format!(
-                " It does not send the {} events, so that a commit is green the gate may hear late, or only by the next \
-                 push: tick {} in {settings}. {again}",
+                " It does not send {} events, so the gate may learn late, or not at all, that a commit is green: tick {} \
+                 in {settings}.{}",
                 lacking.join(" and "),
-                lacking.iter().map(|event| box_of(event)).collect::<Vec<_>>().join(" and ")
+                lacking.iter().map(|event| box_of(event)).collect::<Vec<_>>().join(" and "),
+                if part.is_empty() { format!(" {again}") } else { String::new() }
             ),
         };
         return format!("{signature} {subject}, {so}{part}{signs}");
@@ -570,7 +687,7 @@ fn rejected_message(rejection: &Rejection, known: &Known) -> String {
         },
         Rejection::RepositoryNotLinked => {
             let (trigger, meaning) = match known.event.as_deref() {
-                Some("push") => ("commit", "which builds pushes; with `deployment` in its place, deployments"),
+                Some("push") => ("commit", "which builds pushes to branches; with `deployment` in its place, deployments, also of tags"),
                 _ => ("deployment", "which builds deployments; with `commit` in its place, pushes"),
             };
             format!(
@@ -693,7 +810,7 @@ fn which_secret(known: &Known, why: &str) -> String {
         _ => format!(
             "{so}{} this is one repository's webhook, set its Payload URL to {gate}/OWNER/NAME (without .git), and enter \
              that repository's own secret, which {operator} gives you. If it is an organization's or app's, enter the \
-             shared secret. Then redeliver.",
+             shared secret, which the operator has. Then redeliver.",
             if why.is_empty() { "If" } else { "if" }
         ),
     }

@@ -11,6 +11,9 @@ use crate::time::{Moment, rfc3339};
 const CREATED: &str = "created";
 /// The task of a deployment that asks for a build.
 const DEPLOY: &str = "deploy";
+/// The environment of a deployment that names none
+/// (<https://docs.github.com/en/rest/deployments/deployments?apiVersion=2022-11-28#create-a-deployment>).
+const PRODUCTION: &str = "production";
 
 /// The events whose runs are of the repository's own commits: whoever starts them may write to the repository.
 /// (Recorded payloads of theirs do not name the repository of the commit.)
@@ -93,11 +96,23 @@ pub enum Ignored {
         deleted: bool,
         /// The branches whose commits the gate deploys, where it does.
         deploys: Option<EnabledBranches>,
+        /// The policy's branches, where a deployment of what was pushed would not be built, either.
+        not_among: Option<Vec<String>>,
+        /// The environment to deploy to, where GitHub's default would not be built.
+        environment: Option<String>,
     },
     /// A deployment of a repository that builds on pushes.
-    TriggerIsCommit,
+    TriggerIsCommit {
+        /// Why it would not be built under `deployment`, either, if so.
+        either: Option<Box<Ignored>>,
+    },
     /// Any event of a repository that no webhook builds.
-    TriggerIsManual,
+    TriggerIsManual {
+        /// What was pushed to, of a push, and whether it was deleted.
+        push: Option<(Pushed, bool)>,
+        /// Why a deployment would not be built under `deployment`, either, if so.
+        either: Option<Box<Ignored>>,
+    },
     /// An event that nothing follows from, in this repository.
     EventNotUsed,
     /// A status or a check that is no sign of success.
@@ -106,6 +121,10 @@ pub enum Ignored {
         of: String,
         /// What it says.
         state: String,
+        /// The commit, abbreviated.
+        commit: String,
+        /// What has to be green; none where all is.
+        named: Option<Vec<String>>,
     },
     /// A status or a check that the policy does not name.
     ContextNotUsed {
@@ -201,8 +220,8 @@ impl Ignored {
     pub fn code(&self) -> &'static str {
         match self {
             Self::TriggerIsDeployment { .. } => "trigger-is-deployment",
-            Self::TriggerIsCommit => "trigger-is-commit",
-            Self::TriggerIsManual => "trigger-is-manual",
+            Self::TriggerIsCommit { .. } => "trigger-is-commit",
+            Self::TriggerIsManual { .. } => "trigger-is-manual",
             Self::EventNotUsed => "event-not-used",
             Self::NotASuccess { .. } => "not-a-success",
             Self::ContextNotUsed { .. } => "context-not-used",
@@ -297,7 +316,9 @@ pub fn decide<'a>(event: &'a Event, policy: Option<&Policy>) -> Decision<'a> {
     match (event, policy) {
         (Event::Push(push), Some(policy)) => decide_push(push, policy),
         (Event::Deployment(deployment), Some(policy)) => decide_deployment(deployment, policy),
-        (Event::Push(_) | Event::Deployment(_), None) => Decision::Ignore(Ignored::TriggerIsManual),
+        (Event::Push(_) | Event::Deployment(_), None) => {
+            Decision::Ignore(Ignored::TriggerIsManual { push: None, either: None })
+        }
         (Event::Ping(ping), policy) => Decision::Pong(check_hook(ping, policy)),
         (Event::Sign(sign), Some(Policy { auto_deploy: Some(policy), .. })) => {
             sign.judge(policy).map_or_else(Decision::Ignore, Decision::Look)
@@ -312,7 +333,10 @@ fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
     let branch = reference.strip_prefix("refs/heads/");
     let deleted = push.deleted || push.after.is_zero();
     match policy.trigger {
-        Trigger::Manual => return Decision::Ignore(Ignored::TriggerIsManual),
+        Trigger::Manual => {
+            let push = Some((Pushed::of(push), deleted));
+            return Decision::Ignore(Ignored::TriggerIsManual { push, either: None });
+        }
         Trigger::Deployment => {
             // What was pushed may have been tested before, and then no sign follows.
             if let (Some(auto_deploy), Some(branch), false) = (&policy.auto_deploy, branch, deleted)
@@ -324,13 +348,22 @@ fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
                     sha: &push.after,
                     branches: vec![branch.to_owned()],
                     installation: push.installation,
+                    enabled: EnabledBranches::of(
+                        auto_deploy.branches.as_ref(),
+                        &push.repository.default_branch,
+                    ),
                     policy: auto_deploy.clone(),
                 });
             }
             let default_branch = &push.repository.default_branch;
+            let name = reference.strip_prefix("refs/tags/").or(branch).unwrap_or(reference);
+            let is_built = |listed: &&BranchPatterns| !listed.matches(name);
+            let listed = policy.environments.as_ref().and_then(|listed| listed.first());
             return Decision::Ignore(Ignored::TriggerIsDeployment {
                 pushed: Pushed::of(push),
                 deleted,
+                not_among: policy.branches.as_ref().filter(is_built).map(BranchPatterns::patterns),
+                environment: listed.filter(|_| !policy.enables_environment(PRODUCTION)).cloned(),
                 deploys: policy.auto_deploy.as_ref().map(|auto_deploy| {
                     EnabledBranches::of(auto_deploy.branches.as_ref(), default_branch)
                 }),
@@ -362,8 +395,13 @@ fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
 fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a> {
     let deployment = &event.deployment;
     match policy.trigger {
-        Trigger::Manual => return Decision::Ignore(Ignored::TriggerIsManual),
-        Trigger::Commit => return Decision::Ignore(Ignored::TriggerIsCommit),
+        Trigger::Manual => {
+            let either = either(event, policy);
+            return Decision::Ignore(Ignored::TriggerIsManual { push: None, either });
+        }
+        Trigger::Commit => {
+            return Decision::Ignore(Ignored::TriggerIsCommit { either: either(event, policy) });
+        }
         Trigger::Deployment => {}
     }
     if let Some(action) = event.action.as_deref().filter(|action| *action != CREATED) {
@@ -413,6 +451,18 @@ fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a>
             environment: deployment.environment.clone(),
             of_a_job: event.run.is_some(),
         }),
+    }
+}
+
+/// Why a deployment would not be built under the trigger `deployment`, either: for what no redelivery changes.
+fn either(event: &Deployment, policy: &Policy) -> Option<Box<Ignored>> {
+    let policy = Policy { trigger: Trigger::Deployment, ..policy.clone() };
+    match decide_deployment(event, &policy) {
+        Decision::Ignore(
+            Ignored::DeploymentNotStarted { .. } | Ignored::DeploymentStatusNotUsed { .. },
+        ) => None,
+        Decision::Ignore(why) => Some(Box::new(why)),
+        Decision::Build(_) | Decision::Look(_) | Decision::Pong(_) => None,
     }
 }
 

@@ -63,6 +63,8 @@ pub struct WorthALook<'a> {
     pub branches: Vec<String>,
     /// The installation of the App by which the sign came.
     pub installation: Option<u64>,
+    /// The branches whose commits are deployed.
+    pub enabled: EnabledBranches,
     /// What is deployed, and when.
     pub policy: AutoDeploy,
 }
@@ -227,41 +229,46 @@ impl Sign {
             sha: &said.sha,
             branches: branches.unwrap_or_default(),
             installation: said.installation,
+            enabled: EnabledBranches::of(policy.branches.as_ref(), &said.default_branch),
             policy: policy.clone(),
         })
     }
 }
 
 impl Said {
-    /// Why it is no sign of success under a policy, whatever its branch.
+    /// Why it is no sign of success under a policy, whatever its branch. What does not count is nothing to anybody, red or
+    /// not.
     fn surely_nothing(&self, policy: &AutoDeploy) -> Option<Ignored> {
-        let not_used = |name: &str, app: Option<&str>| {
-            let named = policy.contexts.iter().flatten().map(Context::shown).collect();
-            (!policy.names(name, app))
-                .then(|| Ignored::ContextNotUsed { context: name.to_owned(), named })
+        let shown = || policy.contexts.iter().flatten().map(Context::shown).collect::<Vec<_>>();
+        let not_used =
+            |name: &str| Ignored::ContextNotUsed { context: name.to_owned(), named: shown() };
+        let no_success = |of: String, state: &str| Ignored::NotASuccess {
+            of,
+            state: state.to_owned(),
+            commit: self.sha.short().to_owned(),
+            named: policy.contexts.as_ref().map(|_| shown()),
         };
         match &self.kind {
-            Kind::Status { context, state } if state != "success" => Some(Ignored::NotASuccess {
-                of: format!("The status {context}"),
-                state: state.clone(),
-            }),
-            // Who set a status GitHub says only when it is asked.
-            Kind::Status { context, .. } => {
-                let is_named =
-                    policy.contexts.iter().flatten().any(|named| {
-                        Context { name: named.name.clone(), app: None }.is(context, None)
-                    });
-                if is_named { None } else { not_used(context, None) }
+            Kind::Status { context, state } => {
+                // Who set a status GitHub says only when it is asked.
+                let is = |named: &Context| named.name.eq_ignore_ascii_case(context);
+                if policy.contexts.as_ref().is_some_and(|named| !named.iter().any(is)) {
+                    Some(not_used(context))
+                } else if state != "success" {
+                    Some(no_success(format!("The status {context}"), state))
+                } else {
+                    None
+                }
             }
             Kind::Run { action, .. } | Kind::Suite { action } if action != COMPLETED => {
                 Some(Ignored::CheckNotCompleted { action: action.clone() })
             }
-            Kind::Run { name, app, conclusion, .. } => match conclusion.as_deref() {
-                Some("success" | "neutral" | "skipped") => not_used(name, app.as_deref()),
-                other => Some(Ignored::NotASuccess {
-                    of: format!("The check {name}"),
-                    state: other.unwrap_or("without a conclusion").to_owned(),
-                }),
+            Kind::Run { name, app, .. } if !policy.names(name, app.as_deref()) => {
+                Some(not_used(name))
+            }
+            Kind::Run { name, conclusion, .. } => match conclusion.as_deref() {
+                Some("success" | "neutral" | "skipped") => None,
+                other => Some(no_success(format!("The check {name}"), other.unwrap_or("nothing"))),
             },
             // Of a suite that is red, what the policy names may be green.
             Kind::Suite { .. } => None,
@@ -336,6 +343,7 @@ mod tests {
             ("status", status("lint", "success", &["main"]), named, Err("context-not-used")),
             ("status", status("lint", "success", &["main"]), all, main()),
             ("status", status("build", "pending", &["main"]), named, Err("not-a-success")),
+            ("status", status("lint", "pending", &["main"]), named, Err("context-not-used")),
             ("status", status("lint", "failure", &["main"]), all, Err("not-a-success")),
             ("status", status("build", "error", &["main"]), all, Err("not-a-success")),
             ("status", status("build", "success", &["fix"]), all, Err("branch-not-enabled")),

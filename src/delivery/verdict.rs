@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use crate::delivery::decision::{Build, HookCheck, Ignored, built_when, is_built_at};
+use crate::delivery::decision::{
+    Build, EnabledBranches, HookCheck, Ignored, built_when, is_built_at,
+};
 use crate::delivery::event::Event;
 use crate::delivery::rejection::Rejection;
 use crate::delivery::request::WebhookHeaders;
@@ -59,6 +61,8 @@ pub enum Queued {
     AutoDeployment {
         /// The commit, abbreviated.
         commit: String,
+        /// The branches whose commits are deployed.
+        enabled: EnabledBranches,
         /// What is deployed, and when.
         policy: AutoDeploy,
     },
@@ -66,7 +70,11 @@ pub enum Queued {
 
 impl From<&WorthALook<'_>> for Queued {
     fn from(look: &WorthALook) -> Self {
-        Self::AutoDeployment { commit: look.sha.short().to_owned(), policy: look.policy.clone() }
+        Self::AutoDeployment {
+            commit: look.sha.short().to_owned(),
+            enabled: look.enabled.clone(),
+            policy: look.policy.clone(),
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub struct AutoDeploy {
     pub contexts: Option<Vec<Context>>,
     /// The branches whose commits are deployed; not given: the default branch.
     pub branches: Option<BranchPatterns>,
+    /// The policy's own branches: a deployment of another one would build nothing.
+    within: Option<BranchPatterns>,
 }
 
 /// A commit status or a check run, by its name.
@@ -120,15 +122,16 @@ impl AutoDeploy {
         if environments.len().max(contexts.as_ref().map_or(0, Vec::len)) > MOST {
             return Err(format!("`auto_deploy` has a list of more than {MOST}"));
         }
-        Ok(Self { environments, contexts, branches })
+        Ok(Self { environments, contexts, branches, within: policy.branches.clone() })
     }
 
     /// Whether commits of a branch are deployed, in a repository with that default branch.
     pub fn enables_branch(&self, branch: &str, default_branch: &str) -> bool {
-        match &self.branches {
+        let is_enabled = match &self.branches {
             Some(listed) => listed.matches(branch),
             None => branch == default_branch,
-        }
+        };
+        is_enabled && self.within.as_ref().is_none_or(|own| own.matches(branch))
     }
 
     /// Whether a status or a check of that name, which the App with that slug said, counts; all do where none are named.
@@ -176,6 +179,8 @@ mod tests {
         for (branch, enabled) in [("main", true), ("release/1", true), ("trunk", false)] {
             assert_eq!(found.enables_branch(branch, "trunk"), enabled, "{branch}");
         }
+        let within = parse(r#"{"trigger":"deployment","branches":["release/*"],"auto_deploy":{}}"#);
+        assert!(!within.unwrap().enables_branch("main", "main"));
         for (name, app, counts) in [
             ("CI/build", None, true),
             ("ci/BUILD", Some("circleci"), true),

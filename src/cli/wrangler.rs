@@ -142,7 +142,7 @@ pub fn json<T: serde::de::DeserializeOwned>(printed: &str, begins: char) -> Opti
     serde_json::from_str(printed.get(start..)?).ok()
 }
 
-/// The end of what wrangler said, without colours and blank lines.
+/// The end of what wrangler said, without colours and lines that say nothing.
 fn last_lines(said: &str) -> String {
     let mut plain = String::new();
     let mut rest = said;
@@ -151,7 +151,8 @@ fn last_lines(said: &str) -> String {
         rest = colour.split_once('m').map_or("", |(_, after)| after);
     }
     plain.push_str(rest);
-    let lines: Vec<&str> = plain.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
+    let says = |line: &&str| !matches!(*line, "" | "[custom build]");
+    let lines: Vec<&str> = plain.lines().map(str::trim_end).filter(says).collect();
     let from = lines.len().saturating_sub(LAST_LINES);
     lines.get(from..).unwrap_or_default().join("\n")
 }

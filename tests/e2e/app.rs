@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use crate::support::fixtures::PROJECT;
 use crate::support::gate::{Gate, OPERATOR_TOKEN, SECRET, Setup, path_with_node};
-use crate::support::github::GitHub;
 use crate::support::github::app::{App, PEM};
+use crate::support::github::{GitHub, TOKEN};
 
 const PERMISSIONS: [(&str, &str); 5] = [
     ("checks", "read"),
@@ -45,6 +45,14 @@ struct Creation {
     said: BufReader<std::process::ChildStderr>,
 }
 
+impl Drop for Creation {
+    /// Where a test fails, it would wait for an hour.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// A page as a browser gets it: its status, where it leads on, and its text.
 fn browse(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> (u16, String, String) {
     let request = request.config().http_status_as_error(false).max_redirects(0);
@@ -70,19 +78,15 @@ impl Creation {
     fn start(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(process.stderr.take().unwrap());
-        let mut all = String::new();
-        loop {
-            let mut line = String::new();
-            assert!(said.read_line(&mut line).unwrap() > 0, "it ended: {all}");
-            if let Some((_, page)) = line.trim_end().split_once("its button: ") {
-                return Self { process, page: page.to_owned(), said };
-            }
-            all.push_str(&line);
-        }
+        let lines = said.by_ref().lines().map_while(Result::ok);
+        let page =
+            lines.filter_map(|line| Some(line.split_once("its button: ")?.1.to_owned())).next();
+        Self { process, page: page.unwrap_or_default(), said }
     }
 
     /// Presses the button, and gives where GitHub sends the browser.
     fn press(&self) -> String {
+        assert!(!self.page.is_empty(), "it told no page");
         let (status, _, page) = browse(ureq::get(&self.page));
         assert_eq!(status, 200, "{page}");
         let action = attribute(&page, "<form", "action");
@@ -228,6 +232,37 @@ fn what_an_app_lacks_is_told() {
     let (exit, said) = run(&["app", "check"], "another");
     assert_eq!(exit, Some(2), "{said}");
 
+    // A rotation reaches the App's webhook, too.
+    let config = gate.config();
+    let link =
+        ["link", "--all", "--local", "--config", config.to_str().unwrap(), "--url", &gate.url];
+    let linked = |token: &str| {
+        let mut command = buildgate(&link, &github, Path::new(PROJECT));
+        command.env("GITHUB_TOKEN", TOKEN).env("WEBHOOK_SECRET", SECRET);
+        text(command.env("OPERATOR_TOKEN", token).output().unwrap())
+    };
+    for (token, exit, told) in [
+        (OPERATOR_TOKEN, 0, format!("the App's webhook  set: {}", gate.url)),
+        ("another", 1, "the App's webhook  FAILED: wrong token".to_owned()),
+    ] {
+        let (status, said) = linked(token);
+        assert!(status == Some(exit) && said.contains(&told), "{said}");
+    }
+    assert_eq!(github.app_hook(&app.slug)["url"], gate.url);
+
+    // A new App of a deployed gate is given its secret at once.
+    let account = Account::with(&["WEBHOOK_SECRET"]);
+    let mut create = account.create(&github, &["--url", &gate.url]);
+    create.env("OPERATOR_TOKEN", OPERATOR_TOKEN);
+    let creation = Creation::start(create);
+    browse(ureq::get(&creation.press()));
+    let (exit, printed, said) = creation.end();
+    assert_eq!(exit, Some(0), "{printed}{said}");
+    assert!(
+        printed.contains(&format!("webhook   set: {}, with the gate's own", gate.url)),
+        "{printed}"
+    );
+
     let (exit, said) = run(&["app", "set-hook", "--json"], OPERATOR_TOKEN);
     assert_eq!((exit, said.trim_end()), (Some(0), &*json!({ "url": gate.url }).to_string()));
     assert_eq!(github.app_hook(&app.slug)["secret"], SECRET);
@@ -253,8 +288,9 @@ impl Account {
     }
 
     fn create(&self, github: &GitHub, more: &[&str]) -> Command {
-        let arguments = ["app", "create", "--no-browser", "--url", "https://gate.invalid"];
+        let arguments = ["app", "create", "--no-browser"];
         let mut command = buildgate(&[&arguments, more].concat(), github, self.0.path());
+        command.env("BUILDGATE_URL", "https://gate.invalid");
         let path = format!("{PROJECT}/tests/support/wrangler:{}", path_with_node());
         command.env("PATH", path).env("STAND_IN", self.0.path());
         command

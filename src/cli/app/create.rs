@@ -79,6 +79,10 @@ pub struct Create {
     /// Print JSON, for scripts.
     #[arg(long)]
     pub json: bool,
+
+    /// The gate's OPERATOR_TOKEN, where it was made up just now; if not, the environment's.
+    #[arg(skip)]
+    pub operator_token: Option<SecretString>,
 }
 
 impl Create {
@@ -103,7 +107,10 @@ impl Create {
             true => Store::Local,
             false => Store::Worker(Wrangler { config: self.config.as_deref() }),
         };
-        let token = given_secret("OPERATOR_TOKEN", None)?;
+        let token = match &self.operator_token {
+            Some(token) => Some(token.clone()),
+            None => given_secret("OPERATOR_TOKEN", None)?,
+        };
         let mut steps = Steps::telling(self.json);
 
         steps.doing("looking the gate's secrets up");

@@ -158,10 +158,15 @@ impl Deploy {
 
         let there = wrangler.secrets()?.unwrap_or_default();
         let set = self.secrets(&wrangler, &there, &mut steps)?;
+        let at_hand = |name: &str| -> Result<Option<SecretString>, String> {
+            let set = set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.clone());
+            Ok(set.or(given_secret(name, None)?))
+        };
+        let (webhook_secret, token) = (at_hand("WEBHOOK_SECRET")?, at_hand("OPERATOR_TOKEN")?);
         let Some(url) = url else {
             if self.dry_run {
                 steps.did("config", "would be set", "BUILDGATE_URL, once wrangler tells it");
-                self.app(None, &there, &mut steps)?;
+                self.app(None, &there, None, &mut steps)?;
                 steps.did("check", "would be made", "of the gate's answers");
                 return Ok(ExitCode::SUCCESS);
             }
@@ -170,16 +175,11 @@ impl Deploy {
                     .into(),
             );
         };
-        let app_works = self.app(Some(&url), &there, &mut steps)?;
+        let app_works = self.app(Some(&url), &there, token.clone(), &mut steps)?;
         if self.dry_run {
             steps.did("check", "would be made", &format!("of what {url} answers"));
             return Ok(ExitCode::SUCCESS);
         }
-        let at_hand = |name: &str| -> Result<Option<SecretString>, String> {
-            let set = set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.clone());
-            Ok(set.or(given_secret(name, None)?))
-        };
-        let (webhook_secret, token) = (at_hand("WEBHOOK_SECRET")?, at_hand("OPERATOR_TOKEN")?);
         let answers = check::check(&url, webhook_secret, token, !set.is_empty(), &mut steps);
         let link = format!("cargo run -- link OWNER/NAME --trigger deployment --url {url}");
         steps.did("next", "link a repository", &link);
@@ -351,6 +351,7 @@ impl Deploy {
         &self,
         url: Option<&str>,
         there: &[String],
+        operator_token: Option<SecretString>,
         steps: &mut Steps,
     ) -> Result<bool, Box<dyn Error>> {
         let names = ["GITHUB_APP_ID", "GITHUB_TOKEN"];
@@ -383,6 +384,7 @@ impl Deploy {
             no_browser: false,
             yes: false,
             json: false,
+            operator_token,
         };
         match create.run() {
             Ok(exit) => Ok(exit == ExitCode::SUCCESS),

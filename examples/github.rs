@@ -4,7 +4,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use buildgate::delivery::decision::SIGNS;
+use buildgate::signature::github::derive;
 use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 #[path = "../tests/support/fixtures.rs"]
@@ -14,7 +17,11 @@ mod fixtures;
 mod github;
 
 const ADDRESS: &str = "127.0.0.1:8789";
-const REPOSITORY: &str = "octocat/Hello-World";
+/// The repository that is linked to the local gate from the beginning, and that is meant where none is given.
+const REPOSITORY: &str = "octocat/Spoon-Knife";
+/// Where `npm start` serves the gate, and its webhook secret.
+const GATE: &str = "http://127.0.0.1:8787";
+const WEBHOOK_SECRET: &str = "local-webhook-secret";
 
 #[derive(Parser)]
 #[command(
@@ -34,12 +41,13 @@ enum Command {
         #[arg(default_value = "main")]
         branch: String,
     },
-    /// Sets a commit status
+    /// Sets commit statuses
     Status {
-        context: String,
-        #[arg(default_value = "success")]
+        #[arg(required = true)]
+        contexts: Vec<String>,
+        #[arg(long, default_value = "success")]
         state: String,
-        #[arg(default_value = REPOSITORY)]
+        #[arg(long, default_value = REPOSITORY)]
         repository: String,
         /// The commit; the tip of main, where none is given
         #[arg(long)]
@@ -48,9 +56,9 @@ enum Command {
     /// Reports a check run as Actions does
     Check {
         name: String,
-        #[arg(default_value = "success")]
+        #[arg(long, default_value = "success")]
         conclusion: String,
-        #[arg(default_value = REPOSITORY)]
+        #[arg(long, default_value = REPOSITORY)]
         repository: String,
         /// The commit; the tip of main, where none is given
         #[arg(long)]
@@ -84,16 +92,18 @@ fn serve() {
     }
     let github = github::GitHub::start(ADDRESS);
     let names = github::REPOSITORIES.map(|(name, _)| name).join(", ");
-    println!("GitHub's stand-in has {names}. In the shell that is to use it:");
+    link();
+    println!("GitHub's stand-in has {names}. {REPOSITORY} has a webhook at {GATE} already.");
+    println!("For the tool's commands, in the shell that is to use it:");
     println!("export GITHUB_API_URL={} GITHUB_TOKEN={}", github.api, github::TOKEN);
     println!("What can be done there, from another shell:");
     for (command, what) in [
         ("push [REPOSITORY] [BRANCH]", "push a commit"),
-        ("status CONTEXT [STATE] [REPOSITORY] [--sha SHA]", "set a commit status"),
-        ("check NAME [CONCLUSION] [REPOSITORY] [--sha SHA]", "report a check run"),
+        ("status CONTEXT... [--state STATE] [--sha SHA]", "set commit statuses"),
+        ("check NAME [--conclusion CONCLUSION] [--sha SHA]", "report a check run"),
         ("deployments [REPOSITORY]", "list the deployments"),
     ] {
-        println!("  cargo run --example github {command:<50} # {what}");
+        println!("  npm run github -- {command:<52} # {what}");
     }
     loop {
         std::thread::park();
@@ -113,11 +123,13 @@ fn run(command: Command) -> Result<(), String> {
             let body = json!({"message": "Pushed by hand", "content": "aGk=", "branch": branch});
             println!("{}", text(&asked("PUT", &path, Some(body))?["commit"]["sha"]));
         }
-        Command::Status { context, state, repository, sha } => {
+        Command::Status { contexts, state, repository, sha } => {
             let sha = sha.map_or_else(|| tip(&repository), Ok)?;
-            let body = json!({"context": context, "state": state});
-            asked("POST", &format!("repos/{repository}/statuses/{sha}"), Some(body))?;
-            println!("{context} is {state} for {sha}");
+            for context in contexts {
+                let body = json!({"context": context, "state": state});
+                asked("POST", &format!("repos/{repository}/statuses/{sha}"), Some(body))?;
+                println!("{context} is {state} for {sha}");
+            }
         }
         Command::Check { name, conclusion, repository, sha } => {
             let sha = sha.map_or_else(|| tip(&repository), Ok)?;
@@ -148,6 +160,20 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// Gives a repository the webhook that `link` would give it.
+fn link() {
+    let secret = derive(&WEBHOOK_SECRET.into(), &REPOSITORY.parse().unwrap());
+    let events = [&["deployment", "deployment_status"][..], &SIGNS].concat();
+    let body = json!({
+        "name": "web", "active": true, "events": events,
+        "config": {
+            "url": format!("{GATE}/{REPOSITORY}"), "content_type": "json", "insecure_ssl": "0",
+            "secret": secret.expose_secret(),
+        },
+    });
+    asked("POST", &format!("repos/{REPOSITORY}/hooks"), Some(body)).unwrap();
+}
+
 /// The commit that main stands at.
 fn tip(repository: &str) -> Result<String, String> {
     let branch = asked("GET", &format!("repos/{repository}/branches/main"), None)?;
@@ -168,7 +194,7 @@ fn asked(method: &str, path: &str, body: Option<Value>) -> Result<Value, String>
     let answered = agent.run(request.body(body).unwrap());
     let mut answered = answered.map_err(|error| {
         format!(
-            "no stand-in answers at {ADDRESS} ({error}): start it with `cargo run --example github`"
+            "no stand-in answers at {ADDRESS} ({error}): start it with `npm run github`"
         )
     })?;
     let json: Value = answered

@@ -17,7 +17,7 @@ use super::check::set_hook;
 use super::loopback::Loopback;
 use super::manifest::{LONGEST_NAME, Made, convert, manifest, usual_name};
 use super::store::Store;
-use crate::gate::{Failure, Gate};
+use crate::gate::Gate;
 use crate::local::{confirm, given_secret, given_url, random, say_json, setting};
 use crate::steps::Steps;
 use crate::target::without_path;
@@ -236,8 +236,9 @@ impl Create {
                     steps.did("webhook", "set", &what);
                     return true;
                 }
-                // It takes a moment until the worker that answers is the one with the new secrets.
-                Err(Failure::Refused(_)) if Instant::now() < deadline => {
+                // It takes a moment until the worker that answers is the one with the new secrets, and until a new gate's
+                // address is known.
+                Err(_) if Instant::now() < deadline => {
                     sleep(Duration::from_secs(1));
                 }
                 Err(why) => {

@@ -363,7 +363,8 @@ impl Deploy {
             return Ok(true);
         }
         let command = format!("cargo run -- app create --url {}", url.unwrap_or("https://…"));
-        let question = "Make a GitHub App for the gate, with which it makes deployments and tells what became of builds?";
+        let question =
+            "Make a GitHub App for the gate, with which it can make deployments once CI is green?";
         let wanted = if self.dry_run || self.yes { None } else { confirm(question) };
         let (Some(true), Some(url)) = (wanted, url) else {
             let what =

@@ -65,7 +65,7 @@ fn a_repositorys_secret_opens_its_own_route_only() {
     let message = answer["message"].as_str().unwrap();
     let url = gate.url.trim_end_matches('/');
     let command =
-        format!("`cargo run -- link octocat/Renamed --trigger deployment --url {url} --local`");
+        format!("`cargo run -- link octocat/Renamed --trigger POLICY --url {url} --local`");
     assert!(message.contains(&command), "{command} is not in: {message}");
 
     // An event that names no repository belongs to none.

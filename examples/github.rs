@@ -193,9 +193,7 @@ fn asked(method: &str, path: &str, body: Option<Value>) -> Result<Value, String>
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let answered = agent.run(request.body(body).unwrap());
     let mut answered = answered.map_err(|error| {
-        format!(
-            "no stand-in answers at {ADDRESS} ({error}): start it with `npm run github`"
-        )
+        format!("no stand-in answers at {ADDRESS} ({error}): start it with `npm run github`")
     })?;
     let json: Value = answered
         .body_mut()

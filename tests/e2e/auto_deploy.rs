@@ -233,7 +233,7 @@ fn a_commit_whose_named_contexts_are_green_is_deployed_and_built_without_a_hand(
     assert!(chain.origin.received().iter().all(|again| again.body["id"] == build["id"]));
 
     let output = chain.gate.output();
-    for secret in [&chain.app.pem.lines().nth(1).unwrap().to_owned(), "ghs_", SECRET] {
+    for secret in [chain.app.pem.lines().nth(1).unwrap(), "ghs_", SECRET] {
         assert!(!output.contains(secret), "a secret is in the log");
     }
     chain.github.assert_as_described();

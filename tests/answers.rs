@@ -28,6 +28,7 @@ fn verified(event: &str, trigger: Option<Trigger>) -> Known {
         trigger,
         build: None,
         to_redeliver: ToRedeliver::This,
+        nor_branch: None,
     }
 }
 
@@ -160,7 +161,7 @@ fn table() -> Vec<Row> {
             deployment,
             (200, Ign, "context-not-used"),
             vec![
-                "once build and docker-hub are green; lint does not count",
+                "once build and docker-hub are green, and lint is not needed",
                 "auto_deploy.contexts",
             ],
         ),
@@ -214,7 +215,7 @@ fn table() -> Vec<Row> {
             vec![
                 "The gate itself deploys green commits of main only",
                 "with fix and every other branch that is to build in `branches`",
-                "-f ref=fix -F auto_merge=false -f environment='staging'`",
+                "-f ref=fix -F auto_merge=false -f environment=staging`",
             ],
         ),
         (
@@ -230,7 +231,7 @@ fn table() -> Vec<Row> {
             (200, Ign, "trigger-is-deployment"),
             vec![
                 "Deployments of v1 are not built, either, for the policy's `branches` are main, release/*",
-                "to add v1 to them; then create a deployment",
+                "to add v1, or a pattern of such tags, to them; a minute later",
             ],
         ),
         (
@@ -289,7 +290,7 @@ fn table() -> Vec<Row> {
             "deployment",
             commit,
             (200, Ign, "trigger-is-commit"),
-            vec!["would not be built then, either: its task is migrate"],
+            vec!["would not be built then, either, for its task is migrate"],
         ),
         (
             ignored(Ignored::TriggerIsCommit { either: None }),
@@ -354,17 +355,14 @@ fn table() -> Vec<Row> {
             "deployment",
             manual,
             (200, Ign, "trigger-is-manual"),
-            vec![
-                "this deployment was not built",
-                "either, unless `environments` list github-pages",
-            ],
+            vec!["this deployment was not built", "only if `environments` list github-pages, too"],
         ),
         (
             ignored(Ignored::EventNotUsed),
             "status",
             None,
             (200, Ign, "event-not-used"),
-            vec!["status events are not used here"],
+            vec!["from status events nothing follows", "for `auto_deploy` in the policy"],
         ),
         (
             ignored(Ignored::ActionNotUsed { action: "edited".into() }),
@@ -532,14 +530,17 @@ fn table() -> Vec<Row> {
             vec!["a commit's hash as its ref", "with the name of the branch as its ref"],
         ),
         (
-            ignored(Ignored::NotABranch { pushed: Pushed::Tag("v1".into()) }),
+            ignored(Ignored::NotABranch { pushed: Pushed::Tag("v1".into()), deleted: false }),
             "push",
             commit,
             (200, Ign, "not-a-branch"),
             vec!["this push of the tag v1", "trigger `deployment`", "-f ref=v1 "],
         ),
         (
-            ignored(Ignored::NotABranch { pushed: Pushed::Other("refs/notes/x".into()) }),
+            ignored(Ignored::NotABranch {
+                pushed: Pushed::Other("refs/notes/x".into()),
+                deleted: false,
+            }),
             "push",
             commit,
             (200, Ign, "not-a-branch"),
@@ -557,7 +558,7 @@ fn table() -> Vec<Row> {
             "ping",
             deployment,
             (200, Pong, "pong"),
-            vec!["signature is good", "sends the events that it needs"],
+            vec!["signature is good", "sends the events from which builds start"],
         ),
         (
             partial_pong(DeploymentPart::ThroughTheApi),
@@ -911,7 +912,9 @@ fn what_another_setting_would_build_can_be_redelivered() {
         if message.contains("ask the operator") && matches!(verdict, Verdict::Ignored(_)) {
             // A tag is built by a deployment of it, and not by the push of it.
             // Nor is what another setting would not have built, either.
-            let never = ["gh api", "either"].iter().any(|word| message.contains(word))
+            let never = ["gh api", "either", "its next success", "`auto_deploy` in"]
+                .iter()
+                .any(|word| message.contains(word))
                 && !message.contains("to enabled branches instead")
                 && !message.contains("To build pushes instead");
             assert_eq!(message.contains("then redeliver this delivery"), !never, "{message}");
@@ -919,6 +922,43 @@ fn what_another_setting_would_build_can_be_redelivered() {
         }
     }
     assert!(found >= 9, "{found}");
+}
+
+#[test]
+fn a_branchs_name_is_one_word_to_the_owners_shell() {
+    let pushed = branch("a'b;$(x)", false);
+    let ignored = Ignored::TriggerIsDeployment {
+        pushed,
+        deleted: false,
+        deploys: None,
+        not_among: None,
+        environment: Some("a b".into()),
+    };
+    let message = Verdict::Ignored(ignored).message(&verified("push", Some(Trigger::Deployment)));
+    let command = r"-f ref='a'\''b;$(x)' -F auto_merge=false -f environment='a b'`";
+    assert!(message.contains(command), "{message}");
+}
+
+#[test]
+fn a_deployment_that_two_things_keep_from_being_built_is_told_both() {
+    let known = Known {
+        nor_branch: Some(("topic".into(), vec!["main".into()])),
+        ..verified("deployment", Some(Trigger::Deployment))
+    };
+    for ignored in [
+        Ignored::TaskNotDeploy { task: "migrate".into() },
+        Ignored::DeploymentFromPullRequest { environment: "preview".into() },
+        Ignored::EnvironmentNotEnabled {
+            environment: "qa".into(),
+            enabled: Some(vec!["a".into()]),
+        },
+    ] {
+        let message = Verdict::Ignored(ignored).message(&known);
+        assert!(
+            message.contains("for topic is not among the policy's `branches`, main."),
+            "{message}"
+        );
+    }
 }
 
 #[test]

@@ -208,12 +208,15 @@ fn commit_ignores_what_is_no_commit_on_a_branch() {
     for policy in ["commit", r#"{"trigger":"commit","branches":["**"]}"#] {
         assert_eq!(
             ignores("push", &fixture("push.tag"), policy),
-            Ignored::NotABranch { pushed: Pushed::Tag("v1.4.0".into()) }
+            Ignored::NotABranch { pushed: Pushed::Tag("v1.4.0".into()), deleted: false }
         );
         let note = changed("push", &[("/ref", json!("refs/notes/commits"))]);
         assert_eq!(
             ignores("push", &note, policy),
-            Ignored::NotABranch { pushed: Pushed::Other("refs/notes/commits".into()) }
+            Ignored::NotABranch {
+                pushed: Pushed::Other("refs/notes/commits".into()),
+                deleted: false
+            }
         );
         assert_eq!(
             ignores("push", &fixture("push.deleted"), policy),

@@ -157,10 +157,12 @@ impl fmt::Display for Branches<'_> {
 /// of deploying it
 /// (<https://docs.github.com/en/rest/deployments/deployments?apiVersion=2022-11-28#create-a-deployment>).
 fn create(known: &Known, reference: &str, environment: Option<&str>) -> String {
-    let environment = environment.map(|name| format!(" -f environment='{name}'"));
+    let environment = environment.map(|name| format!(" -f environment={}", command::quoted(name)));
     format!(
-        "`gh api repos/{}/deployments -f ref={reference} -F auto_merge=false{}`",
+        "`gh api repos/{}/deployments -f ref={} -F auto_merge=false{}`",
         Name(known),
+        // Whoever may push chooses the name, and the owner runs the command.
+        command::quoted(reference),
         environment.unwrap_or_default()
     )
 }
@@ -173,17 +175,37 @@ impl fmt::Display for ThenRedeliver<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(SEEN_WITHIN)?;
         match self.0.to_redeliver {
-            ToRedeliver::This => f.write_str("redeliver this delivery."),
+            ToRedeliver::This => f.write_str("redeliver this delivery.")?,
             ToRedeliver::Creation => f.write_str(
                 "redeliver the `deployment` delivery of this deployment: at a status of it, nothing is built.",
-            ),
-            ToRedeliver::Status { state, of_a_job } => write!(
+            )?,
+            ToRedeliver::Status { state, of_a_job: true } => write!(
                 f,
-                "redeliver the `deployment_status` delivery of this deployment whose state is {state}{}. To redeliver this \
-                 one builds nothing.",
-                if of_a_job { ", or, if there is none, run the job again" } else { "" }
-            ),
+                "a job that has not started yet is built by itself, at its status {state}. If it has started, redeliver \
+                 the `deployment_status` delivery of this deployment whose state is {state}; if there is none, run the \
+                 job again. To redeliver this one builds nothing."
+            )?,
+            ToRedeliver::Status { state, of_a_job: false } => write!(
+                f,
+                "redeliver the `deployment_status` delivery of this deployment whose state is {state}. To redeliver this \
+                 one builds nothing."
+            )?,
         }
+        write!(f, "{}", Nor(self.0))
+    }
+}
+
+/// What else keeps a deployment from being built, once what is said first is put right: the policy's branches.
+struct Nor<'a>(&'a Known);
+
+impl fmt::Display for Nor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((branch, listed)) = &self.0.nor_branch else { return Ok(()) };
+        let listed = listed.join(", ");
+        write!(
+            f,
+            " It would still not be built then, for {branch} is not among the policy's `branches`, {listed}."
+        )
     }
 }
 
@@ -227,7 +249,8 @@ fn trigger_is_deployment(
         let listed = listed.join(", ");
         return format!(
             "{so} Deployments of {name} are not built, either, for the policy's `branches` are {listed}. To build it, ask \
-             {operator} to add {name} to them; then create a deployment of it: {create}."
+             {operator} to add {name}{} to them; a minute later, create a deployment of it: {create}.",
+            if matches!(pushed, Pushed::Tag(_)) { ", or a pattern of such tags," } else { "" }
         );
     }
     let made = "the answers to its own deliveries (`deployment`, `deployment_status`) say what became of it";
@@ -285,28 +308,40 @@ fn manual_push(pushed: &Pushed, known: &Known) -> String {
 /// What is left to do once a deployment's repository builds on deployments: nothing, where this one would not be built then,
 /// either.
 fn then(either: Option<&Ignored>, known: &Known) -> String {
-    let unless = |environment: &str| format!(", unless `environments` list {environment}");
-    let why = match either {
-        Some(Ignored::DeploymentFromFork { .. }) => ": it may be of a fork".to_owned(),
-        Some(Ignored::TaskNotDeploy { task }) => format!(": its task is {task}"),
+    let nor = Nor(known);
+    match either {
+        Some(Ignored::DeploymentFromFork { .. }) => {
+            "This one would not be built then, either: it is of a fork, or may be.".to_owned()
+        }
+        Some(Ignored::TaskNotDeploy { task }) => format!(
+            "This one would not be built then, either, for its task is {task}: create another one, with the task deploy (the \
+             default).{nor}"
+        ),
         Some(
             Ignored::DeploymentFromPullRequest { environment }
             | Ignored::EnvironmentNotEnabled { environment, .. },
-        ) => unless(environment),
+        ) => format!(
+            "This one would be built only if `environments` list {environment}, too. {}",
+            ThenRedeliver(known)
+        ),
         Some(Ignored::BranchNotEnabled { branch, .. }) => {
-            format!(", unless `branches` list {branch}")
+            format!(
+                "This one would be built only if `branches` list {branch}, too. {}",
+                ThenRedeliver(known)
+            )
         }
-        _ => return ThenRedeliver(known).to_string(),
-    };
-    format!(
-        "(This one would not be built then, either{why}.) Such a change is seen within 60 seconds."
-    )
+        _ => ThenRedeliver(known).to_string(),
+    }
 }
 
 fn ignored_message(ignored: &Ignored, known: &Known) -> String {
     let (repository, operator) = (Name(known), Operator(known));
     let then_redeliver = ThenRedeliver(known);
-    let event = known.event.as_deref().unwrap_or("event");
+    let event = match known.event.as_deref() {
+        // What is built, or not, is the deployment.
+        Some("deployment_status") => "deployment",
+        event => event.unwrap_or("event"),
+    };
     match ignored {
         Ignored::TriggerIsDeployment { pushed, deleted: true, .. } => deleted(pushed, known),
         Ignored::TriggerIsDeployment { pushed, deploys, not_among, environment, .. } => {
@@ -316,6 +351,15 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
                 not_among.as_deref(),
                 environment.as_deref(),
                 known,
+            )
+        }
+        Ignored::TriggerIsCommit { either: Some(why) }
+            if matches!(**why, Ignored::DeploymentFromFork { is_certain: true, .. }) =>
+        {
+            format!(
+                "This deployment is of a fork's commit, which is never built. Once that is merged into an enabled branch of \
+                 {repository}, which builds on pushes, it is built: see the answer to that `push` delivery. There is nothing \
+                 else to do."
             )
         }
         Ignored::TriggerIsCommit { either } => format!(
@@ -335,6 +379,13 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
              Start it there; or, to build deployments, ask {operator} for the trigger `deployment`. {}",
             then(either.as_deref(), known)
         ),
+        Ignored::EventNotUsed if matches!(event, "status" | "check_run" | "check_suite") => {
+            format!(
+                "Builds start from push, deployment and deployment_status events, so from {event} events nothing follows here. \
+             To have the gate deploy what is green by itself, ask {operator} for `auto_deploy` in the policy. Otherwise \
+             there is nothing to do; you can leave this event ticked in the webhook's settings or untick it."
+            )
+        }
         Ignored::EventNotUsed => format!(
             "Builds start from push, deployment and deployment_status events; {event} events are not used here, \
              so there was nothing to do. You can leave this event ticked in the webhook's settings or untick it."
@@ -349,8 +400,9 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             }
         ),
         Ignored::ContextNotUsed { context, named } => format!(
-            "{repository} is deployed once {} green; {context} does not count, so nothing follows from it. To have it count, \
-             ask {operator} to add it to the policy's `auto_deploy.contexts`. {then_redeliver}",
+            "{repository} is deployed once {} green, and {context} is not needed for that, so nothing follows from it. To \
+             require it as well, ask {operator} to add it to the policy's `auto_deploy.contexts`; its next success then \
+             starts a look.",
             green(Some(named.iter().cloned()))
         ),
         Ignored::CheckNotCompleted { action } => format!(
@@ -369,7 +421,8 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             };
             format!(
                 "This {says} is of a commit on {branch}, and the gate deploys only commits on {}, so nothing follows from \
-                 it. Once the commit is on such a branch, the push starts a look at it. To have {branch} deployed, ask \
+                 it. There is nothing to do: once it is merged, the push starts a look at what is the newest commit then. To \
+                 have {branch} deployed, ask \
                  {operator} to {list}. {then_redeliver}",
                 Branches(enabled)
             )
@@ -381,7 +434,8 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
         Ignored::TaskNotDeploy { task } => format!(
             "Only deployments with the task deploy are built; the task of this one is {task}, so it \
              was not built. To build its commit, create another deployment of it, with the task deploy (the \
-             default)."
+             default).{}",
+            Nor(known)
         ),
         Ignored::DeploymentFromFork { event, is_certain } => {
             let event = if event.is_empty() { "an event that GitHub does not name" } else { event };
@@ -436,8 +490,13 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
                 format!("The status {state} of deployment {id} to {environment} builds nothing");
             if matches!(state.as_str(), "waiting" | "queued" | "pending" | "in_progress") {
                 format!(
-                    "{status}: it is built once its status is {when}. Wait for that delivery; its answer says what became \
-                     of it."
+                    "{status}: it is built once its status is {when}. {}Wait for that delivery; its answer says what became \
+                     of it.",
+                    if state == "waiting" {
+                        "If it waits for an approval, somebody gives that on the page of the run, under Review deployments. "
+                    } else {
+                        ""
+                    }
                 )
             } else {
                 format!(
@@ -452,6 +511,16 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
              deployments of its own, which build only where the policy's `environments` list {environment}. To build them, \
              ask {operator} to list it, together with every other environment that is to build. {then_redeliver}"
         ),
+        Ignored::EnvironmentNotEnabled { environment, enabled: Some(enabled) }
+            if environment == "github-pages" && !enabled.is_empty() =>
+        {
+            format!(
+                "This deployment to {environment} was not built, and mostly that is as it should be: GitHub Pages makes \
+                 deployments of its own. {repository} builds only for {}. To build this one, too, ask {operator} to add \
+                 {environment} to them. {then_redeliver}",
+                listed(enabled, "environments")
+            )
+        }
         Ignored::EnvironmentNotEnabled { environment, enabled: Some(enabled) } => format!(
             "This deployment to {environment} was not built: {repository} builds only for {}. {} ask {operator} \
              to add {environment} to the policy's `environments`. {then_redeliver}",
@@ -481,14 +550,15 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             listed(enabled, "branches"),
             if enabled.is_empty() { "To build it," } else { "Use one of these, or" }
         ),
-        Ignored::NotABranch { pushed: Pushed::Tag(tag) } => format!(
+        Ignored::NotABranch { pushed, deleted: true } => deleted(pushed, known),
+        Ignored::NotABranch { pushed: Pushed::Tag(tag), .. } => format!(
             "{repository} builds on pushes to branches, so this push of the tag {tag} was not built. To build its commit, \
              push it to a branch that builds. To build tags, ask {operator} for the trigger `deployment`, under which \
              pushes build nothing, and create a deployment of each: {} (where the policy lists `branches`, the tags have \
              to be among them). To redeliver this push does not help.",
             create(known, tag, None)
         ),
-        Ignored::NotABranch { pushed } => format!(
+        Ignored::NotABranch { pushed, .. } => format!(
             "{repository} builds on pushes to branches, so this push {} was not built. There is nothing to do.",
             To(pushed)
         ),
@@ -548,22 +618,22 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
             }
             Some(Trigger::Deployment) => match check.part {
                 None => {
-                    "and this webhook sends the events that it needs: deployments to enabled environments \
-                     will be built."
+                    "and this webhook sends the events from which builds start: deployments to enabled \
+                     environments will be built."
                 }
                 Some(_) => "but with this webhook only a part of its deployments is built.",
             },
             Some(Trigger::Manual) => &manual,
             None => {
-                "and sends events that can start builds. Whether a repository builds depends on its \
-                 trigger: each must be linked, by itself or all of an owner at once."
+                "and sends events that can start builds. Whether a repository builds depends on its trigger, which the \
+                 operator of the build service sets, for each repository or for all of an owner."
             }
         };
         let part = check.part.map_or(String::new(), |part| {
             let (built, others, tick) = part_words(part);
             format!(
                 " It sends no {} events, so only deployments that {built} will be built. To build those \
-                 that {others}, too, tick \"{tick}\" in {settings}. {again}",
+                 that {others}, too, tick \"{tick}\" in {settings}.",
                 missing_event(part)
             )
         });
@@ -571,20 +641,23 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
             [] => String::new(),
             lacking => format!(
                 " It does not send {} events, so the gate may learn late, or not at all, that a commit is green: tick {} \
-                 in {settings}.{}",
+                 in {settings}.",
                 lacking.join(" and "),
-                lacking.iter().map(|event| box_of(event)).collect::<Vec<_>>().join(" and "),
-                if part.is_empty() { format!(" {again}") } else { String::new() }
+                lacking.iter().map(|event| box_of(event)).collect::<Vec<_>>().join(" and ")
             ),
         };
-        return format!("{signature} {subject}, {so}{part}{signs}");
+        let again = match part.is_empty() && signs.is_empty() {
+            true => String::new(),
+            false => format!(" {again}"),
+        };
+        return format!("{signature} {subject}, {so}{part}{signs}{again}");
     }
     let faults: Vec<String> = check
         .faults
         .iter()
         .map(|fault| match fault {
             HookFault::NotActive => {
-                format!("This webhook is not active, so GitHub delivers nothing: tick \"Active\" in {settings}.")
+                format!("This webhook is not active, so GitHub delivers no events: tick \"Active\" in {settings}.")
             }
             HookFault::EventNotSent(events) => format!(
                 "It does not send the {} events that this policy needs: in {settings}, choose \
@@ -598,12 +671,23 @@ fn pong_message(check: &HookCheck, known: &Known) -> String {
             ),
         })
         .collect();
-    let manual = match known.trigger {
-        Some(Trigger::Manual) => ", so nothing is built in any case",
-        _ => "",
+    if known.trigger == Some(Trigger::Manual) {
+        return format!(
+            "{signature} {subject}, so no event of this webhook is built. It is not active, either. There is nothing to do, \
+             unless builds are wanted: then ask {} for the trigger `commit` or `deployment`, and tick \"Active\" in {settings}.",
+            Operator(known)
+        );
+    }
+    // All that is to be ticked, so that one new ping is enough.
+    let part = check.part.map(missing_event);
+    let also: Vec<&str> =
+        part.iter().chain(&check.lacks_signs).map(|event| box_of(event)).collect();
+    let also = match also.as_slice() {
+        [] => String::new(),
+        also => format!(" Tick {}, too.", also.join(" and ")),
     };
     format!(
-        "{signature} But this webhook cannot start builds. {subject}{manual}. {} {again}",
+        "{signature} But this webhook cannot start builds. {subject}. {}{also} {again}",
         faults.join(" ")
     )
 }

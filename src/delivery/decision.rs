@@ -207,6 +207,8 @@ pub enum Ignored {
     NotABranch {
         /// What was pushed to.
         pushed: Pushed,
+        /// Whether the push deleted it.
+        deleted: bool,
     },
     /// A push that deleted the branch.
     BranchDeleted {
@@ -372,7 +374,7 @@ fn decide_push<'a>(push: &'a Push, policy: &Policy) -> Decision<'a> {
         Trigger::Commit => {}
     }
     let Some(branch) = branch else {
-        return Decision::Ignore(Ignored::NotABranch { pushed: Pushed::of(push) });
+        return Decision::Ignore(Ignored::NotABranch { pushed: Pushed::of(push), deleted });
     };
     if deleted {
         return Decision::Ignore(Ignored::BranchDeleted { branch: branch.to_owned() });
@@ -427,14 +429,9 @@ fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a>
         let environment = deployment.environment.clone();
         return Decision::Ignore(Ignored::DeploymentFromPullRequest { environment });
     }
-    // The ref of a deployment that the gate has made is the commit's hash.
-    let branch = event.made_for.as_ref().unwrap_or(&deployment.reference);
-    let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
-    if let Some(listed) = policy.branches.as_ref().filter(|listed| !listed.matches(branch)) {
-        return Decision::Ignore(Ignored::BranchNotEnabled {
-            branch: branch.to_owned(),
-            enabled: EnabledBranches::Listed(listed.patterns()),
-        });
+    if let Some((branch, listed)) = not_among_branches(event, policy) {
+        let enabled = EnabledBranches::Listed(listed);
+        return Decision::Ignore(Ignored::BranchNotEnabled { branch, enabled });
     }
     let when = built_when(event, Some(policy));
     match &event.status {
@@ -452,6 +449,15 @@ fn decide_deployment<'a>(event: &'a Deployment, policy: &Policy) -> Decision<'a>
             of_a_job: event.run.is_some(),
         }),
     }
+}
+
+/// The branch of a deployment, and the policy's branches, where it is not among them.
+pub fn not_among_branches(event: &Deployment, policy: &Policy) -> Option<(String, Vec<String>)> {
+    // The ref of a deployment that the gate has made is the commit's hash.
+    let branch = event.made_for.as_ref().unwrap_or(&event.deployment.reference);
+    let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+    let listed = policy.branches.as_ref().filter(|listed| !listed.matches(branch))?;
+    Some((branch.to_owned(), listed.patterns()))
 }
 
 /// Why a deployment would not be built under the trigger `deployment`, either: for what no redelivery changes.

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::delivery::decision::{Decision, decide};
+use crate::delivery::decision::{Decision, Ignored, decide, not_among_branches};
 use crate::delivery::event::{Deployment, Event};
 use crate::delivery::rejection::Rejection;
 use crate::delivery::verdict::{Known, Queued, Verdict};
@@ -92,16 +92,23 @@ pub async fn judge(
         deployment.made_for = made_for(deployment).await?;
     }
 
-    let delivery = known.delivery.as_deref().unwrap_or_default();
+    let delivery = known.delivery.clone().unwrap_or_default();
     let not_written =
         |error: serde_json::Error| Rejection::QueueUnavailable { detail: error.to_string() };
     Ok(match decide(&event, policy.as_deref()) {
-        Decision::Ignore(why) => Judged { verdict: Verdict::Ignored(why), to_queue: None },
+        Decision::Ignore(why) => {
+            if let (Event::Deployment(deployment), Some(policy)) = (&event, &policy)
+                && !matches!(why, Ignored::BranchNotEnabled { .. })
+            {
+                known.nor_branch = not_among_branches(deployment, policy);
+            }
+            Judged { verdict: Verdict::Ignored(why), to_queue: None }
+        }
         Decision::Pong(check) => Judged { verdict: Verdict::Pong(check), to_queue: None },
         Decision::Look(look) => {
             let verdict = Verdict::Queued(Queued::from(&look));
             let job = AutoDeploy {
-                delivery: Some(delivery.to_owned()),
+                delivery: Some(delivery),
                 received_at,
                 repository_id: look.repository_id,
                 repository: look.repository.clone(),
@@ -113,7 +120,7 @@ pub async fn judge(
             Judged { verdict, to_queue: Some(ToQueue { work: Work::GitHub, message, build: None }) }
         }
         Decision::Build(build) => {
-            let request = build.request(delivery, received_at);
+            let request = build.request(&delivery, received_at);
             let id = request.id.clone();
             let message = request.into_message().map_err(not_written)?;
             Judged {

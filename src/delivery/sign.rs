@@ -211,7 +211,7 @@ impl Sign {
         else {
             return Err(Ignored::EventNotUsed);
         };
-        if let Some(why) = said.surely_nothing(policy) {
+        if let Some(why) = said.does_not_count(policy) {
             return Err(why);
         }
         let enabled = |branch: &&String| policy.enables_branch(branch, &said.default_branch);
@@ -222,6 +222,9 @@ impl Sign {
                 branch: branch.clone(),
                 enabled: EnabledBranches::of(policy.branches.as_ref(), &said.default_branch),
             });
+        }
+        if let Some(why) = said.is_no_success(policy) {
+            return Err(why);
         }
         Ok(WorthALook {
             repository,
@@ -236,44 +239,48 @@ impl Sign {
 }
 
 impl Said {
-    /// Why it is no sign of success under a policy, whatever its branch. What does not count is nothing to anybody, red or
-    /// not.
-    fn surely_nothing(&self, policy: &AutoDeploy) -> Option<Ignored> {
-        let shown = || policy.contexts.iter().flatten().map(Context::shown).collect::<Vec<_>>();
-        let not_used =
-            |name: &str| Ignored::ContextNotUsed { context: name.to_owned(), named: shown() };
-        let no_success = |of: String, state: &str| Ignored::NotASuccess {
+    /// Why it is nothing under a policy, red or not.
+    fn does_not_count(&self, policy: &AutoDeploy) -> Option<Ignored> {
+        let (name, counts) = match &self.kind {
+            // Who set a status GitHub says only when it is asked.
+            Kind::Status { context, .. } => {
+                let is = |named: &Context| named.name.eq_ignore_ascii_case(context);
+                (context, policy.contexts.as_ref().is_none_or(|named| named.iter().any(is)))
+            }
+            Kind::Run { action, .. } | Kind::Suite { action } if action != COMPLETED => {
+                return Some(Ignored::CheckNotCompleted { action: action.clone() });
+            }
+            Kind::Run { name, app, .. } => (name, policy.names(name, app.as_deref())),
+            Kind::Suite { .. } => return None,
+        };
+        (!counts).then(|| Ignored::ContextNotUsed { context: name.clone(), named: shown(policy) })
+    }
+
+    /// Why it is no sign of success.
+    fn is_no_success(&self, policy: &AutoDeploy) -> Option<Ignored> {
+        let (of, state) = match &self.kind {
+            Kind::Status { context, state } if state != "success" => {
+                (format!("The status {context}"), state.as_str())
+            }
+            Kind::Run { name, conclusion, .. } => match conclusion.as_deref() {
+                Some("success" | "neutral" | "skipped") => return None,
+                other => (format!("The check {name}"), other.unwrap_or("nothing")),
+            },
+            // Of a suite that is red, what the policy names may be green.
+            Kind::Status { .. } | Kind::Suite { .. } => return None,
+        };
+        Some(Ignored::NotASuccess {
             of,
             state: state.to_owned(),
             commit: self.sha.short().to_owned(),
-            named: policy.contexts.as_ref().map(|_| shown()),
-        };
-        match &self.kind {
-            Kind::Status { context, state } => {
-                // Who set a status GitHub says only when it is asked.
-                let is = |named: &Context| named.name.eq_ignore_ascii_case(context);
-                if policy.contexts.as_ref().is_some_and(|named| !named.iter().any(is)) {
-                    Some(not_used(context))
-                } else if state != "success" {
-                    Some(no_success(format!("The status {context}"), state))
-                } else {
-                    None
-                }
-            }
-            Kind::Run { action, .. } | Kind::Suite { action } if action != COMPLETED => {
-                Some(Ignored::CheckNotCompleted { action: action.clone() })
-            }
-            Kind::Run { name, app, .. } if !policy.names(name, app.as_deref()) => {
-                Some(not_used(name))
-            }
-            Kind::Run { name, conclusion, .. } => match conclusion.as_deref() {
-                Some("success" | "neutral" | "skipped") => None,
-                other => Some(no_success(format!("The check {name}"), other.unwrap_or("nothing"))),
-            },
-            // Of a suite that is red, what the policy names may be green.
-            Kind::Suite { .. } => None,
-        }
+            named: policy.contexts.as_ref().map(|_| shown(policy)),
+        })
     }
+}
+
+/// What a policy names, as it stands in a sentence.
+fn shown(policy: &AutoDeploy) -> Vec<String> {
+    policy.contexts.iter().flatten().map(Context::shown).collect()
 }
 
 #[cfg(test)]
@@ -347,6 +354,7 @@ mod tests {
             ("status", status("lint", "failure", &["main"]), all, Err("not-a-success")),
             ("status", status("build", "error", &["main"]), all, Err("not-a-success")),
             ("status", status("build", "success", &["fix"]), all, Err("branch-not-enabled")),
+            ("status", status("build", "pending", &["fix"]), all, Err("branch-not-enabled")),
             ("status", status("build", "success", &["main"]), listed, Err("branch-not-enabled")),
             (
                 "status",

@@ -153,6 +153,9 @@ pub struct Known {
     pub build: Option<String>,
     /// What to redeliver, once another setting is asked for.
     pub to_redeliver: ToRedeliver,
+    /// The branch of a deployment, and the policy's branches, where it is not among them, and something else keeps it from
+    /// being built before that.
+    pub nor_branch: Option<(String, Vec<String>)>,
 }
 
 /// What an owner redelivers, once another setting would have something built.

@@ -29,8 +29,9 @@ CREATE INDEX auto_deployments_by_name ON auto_deployments (repository);
 
 -- When a commit was looked at last: many signs come at once, and one look does for them all.
 CREATE TABLE looks (
-  repository_id INTEGER NOT NULL,
+  -- The full name in lower case, and not the id: that is whatever a payload says.
+  repository TEXT NOT NULL,
   sha TEXT NOT NULL,
   looked_at INTEGER NOT NULL,
-  PRIMARY KEY (repository_id, sha)
+  PRIMARY KEY (repository, sha)
 ) WITHOUT ROWID;

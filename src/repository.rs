@@ -174,7 +174,7 @@ pub struct Repository {
     pub private: bool,
 }
 
-/// A commit's hash: 40 hexadecimal digits (SHA-1) or 64 (SHA-256).
+/// A commit's hash: 40 hexadecimal digits (SHA-1) or 64 (SHA-256), in lower case, as git writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sha(String);
 
@@ -204,7 +204,7 @@ impl FromStr for Sha {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.to_ascii_lowercase()))
         } else {
             Err(InvalidSha)
         }

@@ -9,6 +9,8 @@ pub mod attempt;
 pub mod settings;
 pub mod verdict;
 
+use std::cell::Cell;
+
 use crate::github::api::{
     Branch, Call, Comparison, Deployment, DeploymentPayload, Failure, NewDeployment,
     RepositoryFacts,
@@ -49,10 +51,16 @@ const LEFT_OF_LEASE: u64 = 25_000;
 /// In how many seconds a commit is looked at again while another one is just being deployed to the environment.
 const WHILE_TAKEN: u64 = 10;
 
-/// What waits is looked at again after a quarter of its age: between these two, in milliseconds, and for a day.
+/// What waits is looked at again after a quarter of its age, but so much at the least, in milliseconds, and for a day.
 const LOOK_AT_LEAST_AFTER: u64 = 60_000;
-const LOOK_AT_MOST_AFTER: u64 = 2 * 60 * 60_000;
 const GIVEN_UP_AFTER: u64 = 24 * 60 * 60_000;
+
+/// How long the ledger keeps what does not change any more, in milliseconds.
+const KEPT_FOR: u64 = 90 * 24 * 60 * 60_000;
+
+/// Within how much of one another attempts that are made again are one look, in milliseconds: they come together, as their
+/// hints did.
+const TOGETHER: u64 = 1_000;
 
 /// How many commits are looked at again at a time.
 const MOST_DUE: u64 = 100;
@@ -85,7 +93,9 @@ pub async fn work(message: Message, env: &Env, given_up: bool) -> Result<(), Err
             Ok(looked) => looked,
             Err(failed) => {
                 // Where that fails, too, the next hint finds a commit that is looked at again by this message alone.
-                let _ = auto_deployments::undo_look(env, job.repository_id, job.sha.as_str()).await;
+                let _ =
+                    auto_deployments::undo_look(env, job.repository.as_lower(), job.sha.as_str())
+                        .await;
                 failed
             }
         },
@@ -164,17 +174,22 @@ pub async fn look_again(env: &Env, is_tidying: bool) -> Result<usize, String> {
     auto_deployments::time_out(env, now.saturating_sub(GIVEN_UP_AFTER), now, reason).await?;
     if is_tidying {
         auto_deployments::forget_looks(env, now.saturating_sub(GIVEN_UP_AFTER)).await?;
+        auto_deployments::forget(env, now.saturating_sub(KEPT_FOR)).await?;
     }
-    let due =
-        auto_deployments::take_due(env, now, LOOK_AT_LEAST_AFTER, LOOK_AT_MOST_AFTER, MOST_DUE);
-    let due = due.await?;
+    let due = auto_deployments::take_due(env, now, LOOK_AT_LEAST_AFTER, MOST_DUE).await?;
+    let mut all = Ok(due.len());
     for due in &due {
         // What the gate has kept can be read.
         let (Ok(repository), Ok(sha)) = (due.repository.parse(), due.sha.parse()) else { continue };
         let branches = [due.branch.clone()].into_iter().filter(|branch| !branch.is_empty());
-        ask_to_look(env, due.repository_id, repository, sha, branches.collect(), now).await?;
+        let asked =
+            ask_to_look(env, due.repository_id, repository, sha, branches.collect(), now).await;
+        // One that is not asked for now is due again later; the others do not wait for it.
+        if let Err(error) = asked {
+            all = Err(error);
+        }
     }
-    Ok(due.len())
+    all
 }
 
 /// Puts a job on the queue that no delivery asked for.
@@ -217,9 +232,11 @@ async fn look(env: &Env, job: &Job, number: u32) -> Result<Attempt, Attempt> {
         return Ok(Attempt::Nothing { why: Nothing::OtherRepository });
     }
     let (id, sha, now) = (job.repository_id, job.sha.as_str(), platform::now());
-    // An attempt that is made again is made whatever others did meanwhile.
-    let hinted_at = if number > 1 { u64::MAX } else { job.received_at + LAG };
-    if !auto_deployments::begin_look(env, id, sha, hinted_at, now).await.map_err(&ledger)? {
+    // What is tried again is looked at anew, but once for all that are tried again together.
+    let hinted_at =
+        if number > 1 { now.saturating_sub(TOGETHER) } else { job.received_at.saturating_add(LAG) };
+    let name = job.repository.as_lower();
+    if !auto_deployments::begin_look(env, name, sha, hinted_at, now).await.map_err(&ledger)? {
         return Ok(Attempt::Nothing { why: Nothing::LookedAtAlready });
     }
     let kept = auto_deployments::of_commit(env, id, sha).await.map_err(&ledger)?;
@@ -234,7 +251,8 @@ async fn look(env: &Env, job: &Job, number: u32) -> Result<Attempt, Attempt> {
     if open.is_empty() {
         return Ok(Attempt::Nothing { why: Nothing::Settled });
     }
-    let look = Look { env, job, policy: &policy, open, kept };
+    let is_verified = Cell::new(policy_id.is_some());
+    let look = Look { env, job, policy: &policy, open, kept, is_verified };
     look.examine().await
 }
 
@@ -263,6 +281,9 @@ struct Look<'a> {
     open: Vec<&'a str>,
     /// What the ledger has of it.
     kept: Vec<AutoDeployment>,
+    /// Whether the repository of the id has the name: the operator says so, or GitHub has. Until then, the id is whatever
+    /// somebody wrote who knows the secret of the name.
+    is_verified: Cell<bool>,
 }
 
 impl Look<'_> {
@@ -298,10 +319,13 @@ impl Look<'_> {
         if facts.id != self.job.repository_id {
             return Ok(Attempt::Nothing { why: Nothing::OtherRepository });
         }
+        self.is_verified.set(true);
         let Some(branch) = self.branch(at, &facts.default_branch).await? else {
+            // It may come back to one.
             if !self.kept.is_empty() {
-                let reason = "it lies on no branch whose commits are deployed";
-                self.note_all(State::Superseded, reason, "", None).await?;
+                let reason = "lies on no branch whose commits are deployed";
+                let look_at = Some(platform::now() + LOOK_AT_LEAST_AFTER);
+                self.note_all(State::Waiting, reason, "", look_at).await?;
             }
             return Ok(Attempt::Nothing { why: Nothing::NotOnABranch });
         };
@@ -371,12 +395,21 @@ impl Look<'_> {
             }
         }
         for branch in candidates.into_iter().take(MOST_BRANCHES) {
-            let call = Call::compare(at.repository, branch, &self.job.sha);
+            // By its own name: a comparison takes a tag, a hash or a fork's branch for a base, too, and what is hinted at
+            // is whatever somebody called theirs.
+            let found: Branch = match at.ask(&Call::branch(at.repository, branch)).await {
+                Err(Failure::NotFound) => continue,
+                found => found?.object()?,
+            };
+            if found.name != branch {
+                continue;
+            }
+            let call = Call::compare(at.repository, found.tip.as_str(), &self.job.sha);
             match at.ask(&call).await.and_then(Page::object) {
                 Ok(Comparison::Behind | Comparison::Identical) => {
                     return Ok(Some(branch.to_owned()));
                 }
-                // There is no such branch, or no such commit.
+                // There is no such commit, or it is another branch's.
                 Ok(Comparison::Ahead | Comparison::Diverged) | Err(Failure::NotFound) => {}
                 Err(failure) => return Err(failure.into()),
             }
@@ -465,6 +498,19 @@ impl Look<'_> {
         let release =
             async || auto_deployments::release(self.env, key, until).await.map_err(&ledger);
 
+        // Somebody may have made a deployment of another commit, and not have come to keep that.
+        for sha in auto_deployments::abandoned(self.env, key, now).await.map_err(&ledger)? {
+            let other = Key { sha: &sha, ..key };
+            let Ok(hash) = sha.parse() else { continue };
+            let kept = match self.made_before(at, &hash, environment).await? {
+                Some(id) => {
+                    let reason = "green; its deployment was found at GitHub";
+                    auto_deployments::created(self.env, other, id, reason, platform::now()).await
+                }
+                None => auto_deployments::give_back(self.env, other).await,
+            };
+            kept.map_err(&ledger)?;
+        }
         // Another commit may have been deployed before this one was claimed.
         let last_by_now = self.last(environment).await?;
         if last_by_now != last
@@ -474,7 +520,7 @@ impl Look<'_> {
             return self.note(environment, State::Superseded, reason, branch, None).await;
         }
         let made_before = match before {
-            true => self.made_before(at, environment).await?,
+            true => self.made_before(at, &self.job.sha, environment).await?,
             false => None,
         };
         let deployment = match made_before {
@@ -515,9 +561,10 @@ impl Look<'_> {
     async fn made_before(
         &self,
         at: &AtRepository<'_>,
+        sha: &Sha,
         environment: &str,
     ) -> Result<Option<u64>, Attempt> {
-        let call = Call::deployments(at.repository, &self.job.sha, environment);
+        let call = Call::deployments(at.repository, sha, environment);
         let found: Vec<Deployment> = at.pages(call).await?.list()?;
         let is_ours = |found: &Deployment| {
             found.description.as_deref().is_some_and(|text| text.starts_with(DESCRIPTION))
@@ -568,6 +615,7 @@ impl Look<'_> {
             reason: &reason,
             delivery: self.job.delivery.as_deref(),
             look_at,
+            is_verified: self.is_verified.get(),
         };
         let noted = auto_deployments::note(self.env, &note, platform::now()).await;
         noted.map_err(unavailable("ledger-unavailable"))?;

@@ -12,7 +12,7 @@ const MOST_NAMED: usize = 10;
 pub struct Fact {
     /// The status's context, or the run's name.
     pub name: String,
-    /// The slug of the App that says it; of a status, the login of whoever set it.
+    /// The slug of the App that says it; none of a status that a person set.
     pub app: Option<String>,
     /// What it says.
     pub light: Light,
@@ -56,10 +56,8 @@ impl Fact {
             "failure" | "error" => Light::Red(status.state),
             _ => Light::Pending(status.state),
         };
-        let app = status.creator.map(|login| match login.strip_suffix("[bot]") {
-            Some(slug) => slug.to_owned(),
-            None => login,
-        });
+        // A person may have the login that an App has for a slug.
+        let app = status.creator.and_then(|login| Some(login.strip_suffix("[bot]")?.to_owned()));
         let at = status.updated_at.map_or(0, |moment| moment.seconds());
         Self { name: status.context, app, light, at, id: status.id, kind: Kind::Status }
     }
@@ -402,7 +400,7 @@ mod tests {
                 ('g', "a"),
             ),
             (
-                vec![status(1, "a", "success", "mallory")],
+                vec![status(1, "a", "success", "actions")],
                 pinned,
                 ('w', "waits for a (by actions) (not there yet)"),
             ),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use buildgate::delivery::decision::{DeploymentPart, EnoughFor, enough_for};
 use buildgate::ledger::dead_letters::DeadLetterSummary;
 use buildgate::policy::lookup::{NoPolicy, judge};
-use buildgate::policy::{ALLOWED, Policy, Trigger};
+use buildgate::policy::{ALLOWED, BuildWhen, Policy, Trigger};
 use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -510,6 +510,15 @@ impl One<'_> {
             findings.wrong("trigger", text, fix);
         } else {
             findings.good("trigger", format!("{text} (under {key})"));
+        }
+        let waits_for = policy.build_when.filter(|when| *when != BuildWhen::Created);
+        if let (Some(_), Some(when)) = (&policy.auto_deploy, waits_for) {
+            findings.note(
+                "trigger",
+                format!(
+                    "with `build_when` {when}, a deployment that the gate makes is built only once somebody sets that status"
+                ),
+            );
         }
         for field in policy.without_effect() {
             let trigger = policy.trigger;

@@ -153,7 +153,11 @@ async fn take(
 async fn branch_made_for(env: &Env, event: &Deployment) -> Result<Option<String>, Rejection> {
     let DeploymentDetails { id, sha, environment, .. } = &event.deployment;
     let key = Key { repository_id: event.repository.id, sha: sha.as_str(), environment };
-    let branch = auto_deployments::branch_of(env, key, *id).await;
+    let mut branch = auto_deployments::branch_of(env, key, *id).await;
+    if branch.is_err() {
+        // GitHub does not deliver again by itself.
+        branch = auto_deployments::branch_of(env, key, *id).await;
+    }
     branch.map_err(|detail| Rejection::PolicyUnavailable { detail })
 }
 

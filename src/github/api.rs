@@ -737,13 +737,19 @@ fn message(body: &[u8]) -> String {
 }
 
 /// The next page of a list, by the header `Link`: its path and query, after the API's base URL `api`. None on the last
-/// page, and where it leads away from the API: whoever is asked there would get the token.
+/// page.
+///
+/// Errors with the URL where it leads away from the API: whoever is asked there would get the token, and to take this page
+/// for the last would be to overlook what is on the next.
 ///
 /// Source: <https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api?apiVersion=2022-11-28>
-pub fn next_page<'a>(link: &'a str, api: &str) -> Option<&'a str> {
-    let next = link.split(',').find(|link| link.contains("rel=\"next\""))?;
-    let url = next.split_once('<')?.1.split_once('>')?.0;
-    within(url, api)
+pub fn next_page<'a>(link: &'a str, api: &str) -> Result<Option<&'a str>, &'a str> {
+    let Some(next) = link.split(',').find(|link| link.contains("rel=\"next\"")) else {
+        return Ok(None);
+    };
+    let url = next.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let url = url.map_or(next, |(url, _)| url);
+    within(url, api).map(Some).ok_or(url)
 }
 
 /// Where a redirection leads, which has this `Location`: the path and query after the API's base URL. None where it leads
@@ -831,13 +837,18 @@ mod tests {
                 Some("/a?page=2"),
             ),
             ("<https://api.github.com/a?page=1>; rel=\"prev\"", None),
-            ("<https://evil.example/a?page=2>; rel=\"next\"", None),
-            ("<https://api.github.com.evil.example/>; rel=\"next\"", None),
-            ("<https://api.github.com@evil.example/>; rel=\"next\"", None),
             ("", None),
-            ("rel=\"next\"", None),
         ] {
-            assert_eq!(next_page(link, api), next, "{link}");
+            assert_eq!(next_page(link, api), Ok(next), "{link}");
+        }
+        for link in [
+            "<https://evil.example/a?page=2>; rel=\"next\"",
+            "<https://api.github.com.evil.example/>; rel=\"next\"",
+            "<https://api.github.com@evil.example/>; rel=\"next\"",
+            "<https://API.github.com/a?page=2>; rel=\"next\"",
+            "rel=\"next\"",
+        ] {
+            assert!(next_page(link, api).is_err(), "{link}");
         }
         for (status, location, to) in [
             (301, Some("https://api.github.com/repositories/7"), Some("/repositories/7")),

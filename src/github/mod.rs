@@ -158,8 +158,10 @@ impl GitHub {
             let status = answer.status();
             let body = answer.body(LARGEST_ANSWER).await.map_err(unreachable)?;
             if (200..300).contains(&status) {
-                let link = answer.header("link");
-                let next = link.as_deref().and_then(|link| api::next_page(link, &self.api));
+                let link = answer.header("link").unwrap_or_default();
+                let next = api::next_page(&link, &self.api).map_err(|url| {
+                    strange(format!("the next page, {url}, is not under {}", self.api))
+                })?;
                 return Ok(Page { body, next: next.map(str::to_owned) });
             }
             let location = answer.header("location");
@@ -242,14 +244,15 @@ impl AtRepository<'_> {
             Identity::Token(token) => return ask(token).await,
             Identity::App(app) => AsApp { github: self.github, app },
         };
-        let made_at = platform::now() / 1_000;
-        if let Some(token) = TOKENS.with_borrow_mut(|tokens| tokens.get(&self.id, made_at)) {
+        let now = platform::now() / 1_000;
+        if let Some(token) = TOKENS.with_borrow_mut(|tokens| tokens.get(&self.id, now)) {
             match ask(&token).await {
                 Err(Failure::Unauthorized) => {}
                 answer => return answer,
             }
         }
         let AccessToken { token, expires_at } = self.new_token(&app).await?;
+        let made_at = platform::now() / 1_000;
         let until = expires_at.seconds().saturating_sub(MARGIN);
         TOKENS.with_borrow_mut(|tokens| tokens.keep(self.id, token.clone(), until));
         loop {

@@ -37,9 +37,15 @@ pub struct Note<'a> {
     pub reason: &'a str,
     /// The GUID of the delivery that gave the last hint.
     pub delivery: Option<&'a str>,
-    /// When it is to be looked at again; none where it is not.
+    /// When it is to be looked at again at the earliest: after a quarter of its age. None where it is not.
     pub look_at: Option<u64>,
+    /// Whether GitHub has said that the repository of the id has this name. What is not verified changes nothing that is
+    /// kept under another name.
+    pub is_verified: bool,
 }
+
+/// The longest until what waits is looked at again, in milliseconds.
+const LOOK_AT_MOST_AFTER: u64 = 2 * 60 * 60_000;
 
 const COLUMNS: &str = "id, repository_id, repository, sha, environment, branch, state, reason, deployment, delivery, \
                        first_seen_at, since, look_at";
@@ -72,22 +78,32 @@ fn rows_of(rows: &[Row]) -> Result<Vec<AutoDeployment>, String> {
 /// not where somebody has begun to look after it came, for they see what it hints at.
 pub(crate) async fn begin_look(
     env: &Env,
-    repository_id: u64,
+    repository: &str,
     sha: &str,
     hinted_at: u64,
     now: u64,
 ) -> Result<bool, String> {
-    let statement = "INSERT INTO looks (repository_id, sha, looked_at) VALUES (?1, ?2, ?4) \
-                     ON CONFLICT (repository_id, sha) DO UPDATE SET looked_at = ?4 WHERE looked_at < ?3 \
+    let statement = "INSERT INTO looks (repository, sha, looked_at) VALUES (?1, ?2, ?4) \
+                     ON CONFLICT (repository, sha) DO UPDATE SET looked_at = ?4 WHERE looked_at < ?3 \
                      RETURNING looked_at";
-    let values = [repository_id.into(), sha.into(), hinted_at.into(), now.into()];
+    let values = [repository.into(), sha.into(), hinted_at.into(), now.into()];
     d1::rows(env, LEDGER, statement, &values).await.map(|rows| !rows.is_empty())
 }
 
 /// Keeps that a look came to nothing: whoever is hinted at the commit next has to look.
-pub(crate) async fn undo_look(env: &Env, repository_id: u64, sha: &str) -> Result<(), String> {
-    let statement = "DELETE FROM looks WHERE repository_id = ? AND sha = ?";
-    d1::rows(env, LEDGER, statement, &[repository_id.into(), sha.into()]).await.map(drop)
+pub(crate) async fn undo_look(env: &Env, repository: &str, sha: &str) -> Result<(), String> {
+    let statement = "DELETE FROM looks WHERE repository = ? AND sha = ?";
+    d1::rows(env, LEDGER, statement, &[repository.into(), sha.into()]).await.map(drop)
+}
+
+/// Forgets what has not changed since before a time, but for what was deployed last to each environment: what comes after
+/// is compared with that.
+pub(crate) async fn forget(env: &Env, before: u64) -> Result<(), String> {
+    let statement = "DELETE FROM auto_deployments WHERE since < ?1 AND (state <> 'created' OR EXISTS (SELECT 1 \
+                     FROM auto_deployments AS newer WHERE newer.repository_id = auto_deployments.repository_id \
+                     AND newer.environment = auto_deployments.environment AND newer.state = 'created' \
+                     AND newer.since > auto_deployments.since))";
+    d1::rows(env, LEDGER, statement, &[before.into()]).await.map(drop)
 }
 
 /// Forgets the looks before a time.
@@ -128,7 +144,9 @@ pub(crate) async fn note(env: &Env, note: &Note<'_>, now: u64) -> Result<(), Str
                      ON CONFLICT (repository_id, sha, environment) DO UPDATE SET repository = ?2, \
                      branch = CASE WHEN ?5 = '' THEN branch ELSE ?5 END, \
                      since = CASE WHEN state = ?6 THEN since ELSE ?9 END, state = ?6, reason = ?7, \
-                     delivery = coalesce(?8, delivery), look_at = ?10 WHERE state <> 'created'";
+                     delivery = coalesce(?8, delivery), look_at = CASE WHEN ?10 IS NULL THEN NULL \
+                     ELSE CAST(max(?10, ?9 + min(?12, (?9 - first_seen_at) / 4)) AS INTEGER) END \
+                     WHERE state <> 'created' AND (?11 = 1 OR repository = ?2)";
     let values = [
         note.key.repository_id.into(),
         note.repository.into(),
@@ -140,6 +158,8 @@ pub(crate) async fn note(env: &Env, note: &Note<'_>, now: u64) -> Result<(), Str
         note.delivery.into(),
         now.into(),
         note.look_at.into(),
+        u64::from(note.is_verified).into(),
+        LOOK_AT_MOST_AFTER.into(),
     ];
     d1::rows(env, LEDGER, statement, &values).await.map(drop)
 }
@@ -181,6 +201,23 @@ pub(crate) async fn release(env: &Env, key: Key<'_>, until: u64) -> Result<(), S
     let statement = "UPDATE auto_deployments SET lease_until = 0 \
                      WHERE repository_id = ? AND sha = ? AND environment = ? AND lease_until = ?";
     let values = [key.repository_id.into(), key.sha.into(), key.environment.into(), until.into()];
+    d1::rows(env, LEDGER, statement, &values).await.map(drop)
+}
+
+/// The commits whose deployment to an environment was claimed by somebody who is gone, and may have been made.
+pub(crate) async fn abandoned(env: &Env, key: Key<'_>, now: u64) -> Result<Vec<String>, String> {
+    let statement = "SELECT sha FROM auto_deployments WHERE repository_id = ? AND environment = ? AND sha <> ? \
+                     AND state <> 'created' AND lease_until > 0 AND lease_until < ?";
+    let values = [key.repository_id.into(), key.environment.into(), key.sha.into(), now.into()];
+    let rows = d1::rows(env, LEDGER, statement, &values).await?;
+    rows.iter().map(|row| row.get("sha")).collect()
+}
+
+/// Gives back a claim that nobody has any more: the deployment was not made.
+pub(crate) async fn give_back(env: &Env, key: Key<'_>) -> Result<(), String> {
+    let statement = "UPDATE auto_deployments SET lease_until = 0 \
+                     WHERE repository_id = ? AND sha = ? AND environment = ?";
+    let values = [key.repository_id.into(), key.sha.into(), key.environment.into()];
     d1::rows(env, LEDGER, statement, &values).await.map(drop)
 }
 
@@ -233,18 +270,18 @@ pub struct Due {
 }
 
 /// Takes commits whose time to be looked at again has come, at most so many, and sets when they come again by their age,
-/// should nobody look at them: after a quarter of it, but `least` at the earliest and `most` at the latest.
+/// should nobody look at them: after a quarter of it, but `least` at the earliest and two hours at the latest.
 pub(crate) async fn take_due(
     env: &Env,
     now: u64,
     least: u64,
-    most: u64,
     count: u64,
 ) -> Result<Vec<Due>, String> {
-    let statement = "UPDATE auto_deployments SET look_at = ?1 + max(?2, min(?3, (?1 - first_seen_at) / 4)) \
+    let statement = "UPDATE auto_deployments \
+                     SET look_at = CAST(?1 + max(?2, min(?3, (?1 - first_seen_at) / 4)) AS INTEGER) \
                      WHERE id IN (SELECT id FROM auto_deployments WHERE state = 'waiting' AND look_at <= ?1 \
                      ORDER BY look_at LIMIT ?4) RETURNING repository_id, repository, sha, branch";
-    let values = [now.into(), least.into(), most.into(), count.into()];
+    let values = [now.into(), least.into(), LOOK_AT_MOST_AFTER.into(), count.into()];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;
     let mut due: Vec<Due> = Vec::new();
     for row in &rows {
@@ -260,7 +297,7 @@ pub(crate) async fn take_due(
 /// Ends what has been waiting since before a time.
 pub(crate) async fn time_out(env: &Env, before: u64, now: u64, after: &str) -> Result<(), String> {
     let statement = "UPDATE auto_deployments SET state = 'timed-out', reason = ?3 || reason, since = ?2, look_at = NULL \
-                     WHERE state = 'waiting' AND look_at IS NOT NULL AND first_seen_at < ?1";
+                     WHERE state = 'waiting' AND look_at IS NOT NULL AND since < ?1";
     d1::rows(env, LEDGER, statement, &[before.into(), now.into(), after.into()]).await.map(drop)
 }
 
@@ -273,7 +310,8 @@ pub(crate) async fn retry(
     now: u64,
 ) -> Result<Vec<AutoDeployment>, String> {
     let statement = format!(
-        "UPDATE auto_deployments SET state = 'waiting', reason = ?3, since = ?4, first_seen_at = ?4, look_at = ?4 + 60000 \
+        "UPDATE auto_deployments SET state = 'waiting', reason = ?3, since = ?4, first_seen_at = ?4, \
+         look_at = CAST(?4 + 60000 AS INTEGER) \
          WHERE repository = ?1 AND sha = ?2 AND state <> 'created' RETURNING {COLUMNS}"
     );
     let values = [repository.into(), sha.into(), reason.into(), now.into()];

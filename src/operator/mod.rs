@@ -95,7 +95,15 @@ async fn perform(
             let letter = dead_letters::find(env, id).await.map_err(Refusal::LedgerUnavailable)?;
             let letter = letter.ok_or_else(|| no_such_letter(id))?;
             let work = Work::from_word(&letter.summary.queue);
-            let sent = queue::send(env, work.binding(), &letter.message).await;
+            let message = match AutoDeploy::from_message(&letter.message) {
+                // A hint of now: what was looked at since it came may be what failed.
+                Ok(job) if work == Work::GitHub => {
+                    AutoDeploy { received_at: platform::now(), ..job }.into_message().ok()
+                }
+                _ => None,
+            };
+            let message = message.unwrap_or(letter.message);
+            let sent = queue::send(env, work.binding(), &message).await;
             sent.map_err(Refusal::QueueUnavailable)?;
             // Only now: a letter that is marked must be on the queue.
             let marked = dead_letters::mark_redriven(env, id, &rfc3339(platform::now())).await;

@@ -332,6 +332,16 @@ fn nothing_goes_backwards_and_no_forks_commit_is_deployed() {
     chain.github.check_run_in(REPOSITORY, suite, "build", "completed", Some("success"));
     chain.job("not-on-a-branch");
 
+    // Nor is a hash a branch, whatever matches it.
+    let suite = chain.github.check_suite(REPOSITORY, &forks, "github-actions", Some(&forks));
+    let any = r#"{"trigger":"deployment","auto_deploy":{"contexts":["build"],"branches":["**"]}}"#;
+    chain.gate.set(&[(KEY, any)]);
+    chain.github.check_run_in(REPOSITORY, suite, "build", "completed", Some("success"));
+    chain.settled();
+    assert_eq!(chain.deployments().len(), 2);
+    let named = NAMED.replace("[\"build\",\"docker-hub\"]", "[\"build\"]");
+    chain.gate.set(&[(KEY, &named)]);
+
     // Pushed by force: the branch's newest commit is deployed, though it does not come after what was deployed.
     let aside = chain.github.commit(REPOSITORY, &[&first]);
     chain.github.set_branch(REPOSITORY, "main", &aside);
@@ -516,14 +526,17 @@ fn the_cron_trigger_looks_again_at_what_waits_and_gives_it_up_after_a_day() {
     chain.gate.cron("* * * * *");
     thread::sleep(Duration::from_secs(2));
     chain.row(&sha, "waiting");
-    chain.gate.sql("UPDATE auto_deployments SET look_at = 1");
+    // It is five minutes old: a quarter of that is no whole number.
+    chain
+        .gate
+        .sql("UPDATE auto_deployments SET look_at = 1, first_seen_at = first_seen_at - 300001");
     chain.gate.cron("* * * * *");
     chain.row(&sha, "created");
 
     // A day later.
     let sha = chain.github.push(REPOSITORY, "main");
     chain.row(&sha, "waiting");
-    chain.gate.sql("UPDATE auto_deployments SET first_seen_at = 1 WHERE state = 'waiting'");
+    chain.gate.sql("UPDATE auto_deployments SET since = 1 WHERE state = 'waiting'");
     chain.gate.cron("*/10 * * * *");
     let row = chain.row(&sha, "timed-out");
     assert_eq!(

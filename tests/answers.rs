@@ -176,6 +176,7 @@ fn table() -> Vec<Row> {
             ignored(Ignored::CommitOfAnotherBranch {
                 branch: "fix".into(),
                 enabled: EnabledBranches::Default("main".into()),
+                is_success: true,
             }),
             "status",
             deployment,
@@ -347,6 +348,19 @@ fn table() -> Vec<Row> {
         (
             ignored(Ignored::TriggerIsManual {
                 push: None,
+                either: Some(Box::new(Ignored::DeploymentFromFork {
+                    event: "pull_request".into(),
+                    is_certain: true,
+                })),
+            }),
+            "deployment",
+            manual,
+            (200, Ign, "trigger-is-manual"),
+            vec!["is of a fork's commit", "which no webhook ever builds", "merge it into a branch"],
+        ),
+        (
+            ignored(Ignored::TriggerIsManual {
+                push: None,
                 either: Some(Box::new(Ignored::EnvironmentNotEnabled {
                     environment: "github-pages".into(),
                     enabled: None,
@@ -355,14 +369,17 @@ fn table() -> Vec<Row> {
             "deployment",
             manual,
             (200, Ign, "trigger-is-manual"),
-            vec!["this deployment was not built", "only if `environments` list github-pages, too"],
+            vec![
+                "this deployment was not built",
+                "only if `environments` list github-pages, together with",
+            ],
         ),
         (
             ignored(Ignored::EventNotUsed),
             "status",
             None,
             (200, Ign, "event-not-used"),
-            vec!["from status events nothing follows", "for `auto_deploy` in the policy"],
+            vec!["Nothing follows from status events here", "for `auto_deploy` in the policy"],
         ),
         (
             ignored(Ignored::ActionNotUsed { action: "edited".into() }),

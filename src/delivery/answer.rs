@@ -321,7 +321,8 @@ fn then(either: Option<&Ignored>, known: &Known) -> String {
             Ignored::DeploymentFromPullRequest { environment }
             | Ignored::EnvironmentNotEnabled { environment, .. },
         ) => format!(
-            "This one would be built only if `environments` list {environment}, too. {}",
+            "This one would be built only if `environments` list {environment}, together with every other environment that is \
+             to build. {}",
             ThenRedeliver(known)
         ),
         Some(Ignored::BranchNotEnabled { branch, .. }) => {
@@ -374,6 +375,21 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             To(pushed),
             manual_push(pushed, known)
         ),
+        Ignored::TriggerIsManual { push: None, either: Some(why) }
+            if matches!(**why, Ignored::DeploymentFromFork { .. }) =>
+        {
+            let certain = matches!(**why, Ignored::DeploymentFromFork { is_certain: true, .. });
+            format!(
+                "This deployment {}, which no webhook ever builds. Review it and merge it into a branch of {repository}, then \
+                 start a build of that branch at the build service: {repository} builds only what is started there. To \
+                 redeliver does not help.",
+                if certain {
+                    "is of a fork's commit"
+                } else {
+                    "may be of a fork's commit (GitHub does not say that it is not)"
+                }
+            )
+        }
         Ignored::TriggerIsManual { push: None, either } => format!(
             "{repository} builds only when somebody starts a build at the build service, so this deployment was not built. \
              Start it there; or, to build deployments, ask {operator} for the trigger `deployment`. {}",
@@ -381,9 +397,11 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
         ),
         Ignored::EventNotUsed if matches!(event, "status" | "check_run" | "check_suite") => {
             format!(
-                "Builds start from push, deployment and deployment_status events, so from {event} events nothing follows here. \
-             To have the gate deploy what is green by itself, ask {operator} for `auto_deploy` in the policy. Otherwise \
-             there is nothing to do; you can leave this event ticked in the webhook's settings or untick it."
+                "Nothing follows from {event} events here: {repository} is built on pushes or on deployments, as its trigger \
+             says. To build a green commit of a repository that builds on deployments, create a deployment of it: with an \
+             Actions job that has an `environment`, or {}. To have the gate do that by itself, ask {operator} for \
+             `auto_deploy` in the policy. You can leave this event ticked in the webhook's settings or untick it.",
+                create(known, "BRANCH", None)
             )
         }
         Ignored::EventNotUsed => format!(
@@ -409,7 +427,7 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             "A commit may be deployed once its checks are completed; this event's action is {action}, so nothing follows \
              from it. There is nothing to do."
         ),
-        Ignored::CommitOfAnotherBranch { branch, enabled } => {
+        Ignored::CommitOfAnotherBranch { branch, enabled, is_success } => {
             let says = if event == "status" { "status" } else { "check" };
             let list = match enabled {
                 EnabledBranches::Listed(_) => {
@@ -422,9 +440,13 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             format!(
                 "This {says} is of a commit on {branch}, and the gate deploys only commits on {}, so nothing follows from \
                  it. There is nothing to do: once it is merged, the push starts a look at what is the newest commit then. To \
-                 have {branch} deployed, ask \
-                 {operator} to {list}. {then_redeliver}",
-                Branches(enabled)
+                 have {branch} deployed, ask {operator} to {list}. {}",
+                Branches(enabled),
+                if *is_success {
+                    then_redeliver.to_string()
+                } else {
+                    "After that, the next success starts a look.".to_owned()
+                }
             )
         }
         Ignored::ActionNotUsed { action } => format!(

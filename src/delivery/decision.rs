@@ -144,6 +144,8 @@ pub enum Ignored {
         branch: String,
         /// The policy's own list, or the default branch where it has none.
         enabled: EnabledBranches,
+        /// Whether it would be a sign of success.
+        is_success: bool,
     },
     /// A deployment's event with another action than `created`.
     ActionNotUsed {

@@ -221,6 +221,7 @@ impl Sign {
             return Err(Ignored::CommitOfAnotherBranch {
                 branch: branch.clone(),
                 enabled: EnabledBranches::of(policy.branches.as_ref(), &said.default_branch),
+                is_success: said.is_no_success(policy).is_none(),
             });
         }
         if let Some(why) = said.is_no_success(policy) {

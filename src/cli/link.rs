@@ -299,9 +299,7 @@ impl Link {
         let triggers = &self.target.triggers;
         let given = match &self.auto_deploy {
             None => self.trigger.clone(),
-            Some(contexts) => {
-                Some(deploying(self.trigger.as_deref(), stored.as_ref(), repository, contexts)?)
-            }
+            Some(contexts) => Some(deploying(self.trigger.as_deref(), stored.as_ref(), contexts)?),
         };
         let policy = PolicyStep::of(given.as_deref(), stored, found.id, triggers)?;
         self.take_policy_step(repository, &policy, steps)?;
@@ -479,12 +477,11 @@ enum PolicyStep {
 fn deploying(
     given: Option<&str>,
     stored: Option<&(String, String)>,
-    repository: &RepositoryName,
     contexts: &str,
 ) -> Result<String, String> {
-    let own =
-        stored.filter(|(key, _)| key == repository.as_lower()).map(|(_, policy)| policy.as_str());
-    let policy = given.or(own).unwrap_or("deployment").trim();
+    // Also one that lies under another key: what counts for the repository now is not to count less afterwards.
+    let counts = stored.map(|(_, policy)| policy.as_str());
+    let policy = given.or(counts).unwrap_or("deployment").trim();
     let mut fields = match serde_json::from_str(policy) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::from_iter([("trigger".to_owned(), policy.into())]),
@@ -623,9 +620,9 @@ mod tests {
 
     #[test]
     fn auto_deploy_is_set_and_nothing_else() {
-        let name: RepositoryName = "Octocat/Hello-World".parse().unwrap();
         let stored = |policy: &str| Some(("octocat/hello-world".to_owned(), policy.to_owned()));
-        let all = Some(("octocat/*".to_owned(), "commit".to_owned()));
+        let all = r#"{"trigger":"deployment","environments":["staging"]}"#;
+        let all = Some(("octocat/*".to_owned(), all.to_owned()));
         for (given, stored, contexts, expected) in [
             (
                 None,
@@ -633,7 +630,12 @@ mod tests {
                 "build, docker-hub",
                 r#"{"trigger":"deployment","auto_deploy":{"contexts":["build","docker-hub"]}}"#,
             ),
-            (None, all, "", r#"{"trigger":"deployment","auto_deploy":{}}"#),
+            (
+                None,
+                all,
+                "",
+                r#"{"trigger":"deployment","environments":["staging"],"auto_deploy":{}}"#,
+            ),
             (
                 None,
                 stored("deployment"),
@@ -655,10 +657,10 @@ mod tests {
                 r#"{"trigger":"deployment","environments":["staging"],"auto_deploy":{}}"#,
             ),
         ] {
-            assert_eq!(deploying(given, stored.as_ref(), &name, contexts).as_deref(), Ok(expected));
+            assert_eq!(deploying(given, stored.as_ref(), contexts).as_deref(), Ok(expected));
         }
         for (given, stored) in [(None, stored("commit")), (Some("manual"), None)] {
-            let error = deploying(given, stored.as_ref(), &name, "a").unwrap_err();
+            let error = deploying(given, stored.as_ref(), "a").unwrap_err();
             assert!(error.contains("under the trigger"), "{error}");
         }
     }

@@ -59,6 +59,13 @@ impl Unlink {
         let hooks = github.hooks(&repository)?;
         let all: Vec<String> = hooks.iter().map(|hook| hook.config.url.clone()).collect();
         let ours = service.ours(&repository, hooks);
+        // A gate at another address may have the same policies.
+        let route = format!("/{}", repository.as_lower());
+        let elsewhere: Vec<&String> = all
+            .iter()
+            .filter(|url| url.to_lowercase().ends_with(&route))
+            .filter(|url| ours.iter().all(|hook| hook.config.url != **url))
+            .collect();
         let triggers = &self.target.triggers;
         let delete = triggers.delete_command(repository.as_lower());
         if ours.is_empty() {
@@ -86,6 +93,14 @@ impl Unlink {
         let stored = triggers.find(&repository)?;
         match stored.filter(|(key, _)| key == repository.as_lower()) {
             None => steps.did("trigger", "is not there", "the repository has no policy of its own"),
+            Some(_) if !elsewhere.is_empty() => {
+                let others: Vec<&str> = elsewhere.iter().map(|url| url.as_str()).collect();
+                let what = format!(
+                    "another webhook of the repository points at what may be a gate: {}. To take the policy away: {delete}",
+                    others.join(", ")
+                );
+                steps.did("trigger", "kept", &what);
+            }
             Some((_, policy)) => {
                 let what = format!("{delete} (it was {})", policy.trim());
                 if self.dry_run {

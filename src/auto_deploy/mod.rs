@@ -181,9 +181,8 @@ pub async fn look_again(env: &Env, is_tidying: bool) -> Result<usize, String> {
     for due in &due {
         // What the gate has kept can be read.
         let (Ok(repository), Ok(sha)) = (due.repository.parse(), due.sha.parse()) else { continue };
-        let branches = [due.branch.clone()].into_iter().filter(|branch| !branch.is_empty());
-        let asked =
-            ask_to_look(env, due.repository_id, repository, sha, branches.collect(), now).await;
+        let job = Job::again(due.repository_id, repository, sha, &due.branch, now);
+        let asked = ask_to_look(env, job).await;
         // One that is not asked for now is due again later; the others do not wait for it.
         if let Err(error) = asked {
             all = Err(error);
@@ -192,24 +191,8 @@ pub async fn look_again(env: &Env, is_tidying: bool) -> Result<usize, String> {
     all
 }
 
-/// Puts a job on the queue that no delivery asked for.
-async fn ask_to_look(
-    env: &Env,
-    repository_id: u64,
-    repository: RepositoryName,
-    sha: Sha,
-    branches: Vec<String>,
-    now: u64,
-) -> Result<(), String> {
-    let job = Job {
-        delivery: None,
-        received_at: now,
-        repository_id,
-        repository,
-        sha,
-        branches,
-        installation: None,
-    };
+/// Puts a job on the queue.
+async fn ask_to_look(env: &Env, job: Job) -> Result<(), String> {
     let message = job.into_message().map_err(|error| error.to_string())?;
     queue::send(env, Work::GitHub.binding(), &message).await
 }
@@ -499,7 +482,8 @@ impl Look<'_> {
             async || auto_deployments::release(self.env, key, until).await.map_err(&ledger);
 
         // Somebody may have made a deployment of another commit, and not have come to keep that.
-        for sha in auto_deployments::abandoned(self.env, key, now).await.map_err(&ledger)? {
+        let abandoned = auto_deployments::abandoned(self.env, key, now).await.map_err(&ledger)?;
+        for (sha, until) in abandoned {
             let other = Key { sha: &sha, ..key };
             let Ok(hash) = sha.parse() else { continue };
             let kept = match self.made_before(at, &hash, environment).await? {
@@ -507,7 +491,7 @@ impl Look<'_> {
                     let reason = "green; its deployment was found at GitHub";
                     auto_deployments::created(self.env, other, id, reason, platform::now()).await
                 }
-                None => auto_deployments::give_back(self.env, other).await,
+                None => auto_deployments::release(self.env, other, until).await,
             };
             kept.map_err(&ledger)?;
         }

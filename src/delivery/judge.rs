@@ -92,7 +92,6 @@ pub async fn judge(
         deployment.made_for = made_for(deployment).await?;
     }
 
-    let delivery = known.delivery.clone().unwrap_or_default();
     let not_written =
         |error: serde_json::Error| Rejection::QueueUnavailable { detail: error.to_string() };
     Ok(match decide(&event, policy.as_deref()) {
@@ -108,7 +107,7 @@ pub async fn judge(
         Decision::Look(look) => {
             let verdict = Verdict::Queued(Queued::from(&look));
             let job = AutoDeploy {
-                delivery: Some(delivery),
+                delivery: known.delivery.clone(),
                 received_at,
                 repository_id: look.repository_id,
                 repository: look.repository.clone(),
@@ -120,7 +119,8 @@ pub async fn judge(
             Judged { verdict, to_queue: Some(ToQueue { work: Work::GitHub, message, build: None }) }
         }
         Decision::Build(build) => {
-            let request = build.request(&delivery, received_at);
+            let delivery = known.delivery.as_deref().unwrap_or_default();
+            let request = build.request(delivery, received_at);
             let id = request.id.clone();
             let message = request.into_message().map_err(not_written)?;
             Judged {

@@ -204,21 +204,18 @@ pub(crate) async fn release(env: &Env, key: Key<'_>, until: u64) -> Result<(), S
     d1::rows(env, LEDGER, statement, &values).await.map(drop)
 }
 
-/// The commits whose deployment to an environment was claimed by somebody who is gone, and may have been made.
-pub(crate) async fn abandoned(env: &Env, key: Key<'_>, now: u64) -> Result<Vec<String>, String> {
-    let statement = "SELECT sha FROM auto_deployments WHERE repository_id = ? AND environment = ? AND sha <> ? \
+/// The commits whose deployment to an environment was claimed by somebody who is gone, and may have been made,
+/// each with the time until which it was claimed.
+pub(crate) async fn abandoned(
+    env: &Env,
+    key: Key<'_>,
+    now: u64,
+) -> Result<Vec<(String, u64)>, String> {
+    let statement = "SELECT sha, lease_until FROM auto_deployments WHERE repository_id = ? AND environment = ? AND sha <> ? \
                      AND state <> 'created' AND lease_until > 0 AND lease_until < ?";
     let values = [key.repository_id.into(), key.environment.into(), key.sha.into(), now.into()];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;
-    rows.iter().map(|row| row.get("sha")).collect()
-}
-
-/// Gives back a claim that nobody has any more: the deployment was not made.
-pub(crate) async fn give_back(env: &Env, key: Key<'_>) -> Result<(), String> {
-    let statement = "UPDATE auto_deployments SET lease_until = 0 \
-                     WHERE repository_id = ? AND sha = ? AND environment = ?";
-    let values = [key.repository_id.into(), key.sha.into(), key.environment.into()];
-    d1::rows(env, LEDGER, statement, &values).await.map(drop)
+    rows.iter().map(|row| Ok((row.get("sha")?, row.get("lease_until")?))).collect()
 }
 
 /// Keeps that the deployment is made, and gives its claim back.

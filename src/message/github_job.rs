@@ -31,6 +31,27 @@ pub struct AutoDeploy {
 }
 
 impl AutoDeploy {
+    /// To look at a commit again, of which the gate itself knows: no delivery hints at it. `branch` is what the ledger has,
+    /// and empty where that is not known; `now` is in milliseconds since 1970.
+    pub fn again(
+        repository_id: u64,
+        repository: RepositoryName,
+        sha: Sha,
+        branch: &str,
+        now: u64,
+    ) -> Self {
+        let branches = Some(branch.to_owned()).filter(|branch| !branch.is_empty());
+        Self {
+            delivery: None,
+            received_at: now,
+            repository_id,
+            repository,
+            sha,
+            branches: branches.into_iter().collect(),
+            installation: None,
+        }
+    }
+
     /// The text to put on the queue.
     pub fn into_message(self) -> serde_json::Result<String> {
         #[derive(Serialize)]

@@ -131,20 +131,10 @@ async fn retry_auto_deployment(env: &Env, repository: &str, sha: &str) -> Result
     let items = auto_deployments::retry(env, name.as_lower(), sha, reason, now).await;
     let items = items.map_err(Refusal::LedgerUnavailable)?;
     let first = items.first().ok_or(Refusal::NothingToRetry)?;
-    let job = AutoDeploy {
-        delivery: None,
-        received_at: now,
-        repository_id: first.repository_id,
-        repository: first.repository.parse().map_err(|_| Refusal::NothingToRetry)?,
-        sha: hash,
-        branches: items
-            .iter()
-            .map(|item| item.branch.clone())
-            .filter(|branch| !branch.is_empty())
-            .take(1)
-            .collect(),
-        installation: None,
-    };
+    let repository = first.repository.parse().map_err(|_| Refusal::NothingToRetry)?;
+    let branch = items.iter().map(|item| &*item.branch).find(|branch| !branch.is_empty());
+    let job =
+        AutoDeploy::again(first.repository_id, repository, hash, branch.unwrap_or_default(), now);
     let message =
         job.into_message().map_err(|error| Refusal::QueueUnavailable(error.to_string()))?;
     let sent = queue::send(env, Work::GitHub.binding(), &message).await;

@@ -9,20 +9,11 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::auto_deploy::{EVENTS, PERMISSIONS};
 use crate::support::fixtures::PROJECT;
 use crate::support::gate::{Gate, OPERATOR_TOKEN, SECRET, Setup, path_with_node};
 use crate::support::github::app::{App, PEM};
 use crate::support::github::{GitHub, TOKEN};
-
-const PERMISSIONS: [(&str, &str); 5] = [
-    ("checks", "read"),
-    ("contents", "read"),
-    ("deployments", "write"),
-    ("metadata", "read"),
-    ("statuses", "read"),
-];
-const EVENTS: [&str; 6] =
-    ["push", "deployment", "deployment_status", "status", "check_run", "check_suite"];
 
 fn buildgate(arguments: &[&str], github: &GitHub, folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_buildgate"));

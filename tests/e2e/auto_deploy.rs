@@ -17,14 +17,14 @@ const REPOSITORY: &str = "octocat/Hello-World";
 const KEY: &str = "octocat/hello-world";
 
 /// What the gate needs to be granted, and the events that it needs.
-const PERMISSIONS: [(&str, &str); 5] = [
+pub const PERMISSIONS: [(&str, &str); 5] = [
     ("checks", "read"),
     ("contents", "read"),
     ("deployments", "write"),
     ("metadata", "read"),
     ("statuses", "read"),
 ];
-const EVENTS: [&str; 6] =
+pub const EVENTS: [&str; 6] =
     ["push", "deployment", "deployment_status", "status", "check_run", "check_suite"];
 
 /// Two named contexts.

@@ -77,7 +77,8 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
             delivery::receive(request, env, location.gate, &entrance).await
         }
         Ok(Route::Operator(asked)) => match operator::token(env, location.gate) {
-            Some(token) => operator::answer(request, env, &location, asked, &token).await,
+            // Boxed, for each task takes the room of its largest branch, and a delivery's needs less.
+            Some(token) => Box::pin(operator::answer(request, env, &location, asked, &token)).await,
             None => delivery::refuse(env, location.gate, NoRoute::NotFound),
         },
         Err(why) => delivery::refuse(env, location.gate, why),

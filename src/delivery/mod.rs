@@ -134,7 +134,7 @@ async fn take(
     let github = settings.github.as_ref()?;
     let policy_of =
         async |repository: &RepositoryName| look_up(env, repository, settings.policy_memory).await;
-    let made_for = async |deployment: &Deployment| branch_made_for(env, deployment).await;
+    let made_for = async |deployment: &Deployment| Box::pin(branch_made_for(env, deployment)).await;
     let Judged { verdict, to_queue } =
         judge(&payload, entrance, github, received_at, known, policy_of, made_for).await?;
     // All that is left of the body is in what is to be queued.

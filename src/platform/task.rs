@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use futures_util::FutureExt;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::js_sys::{Error, Promise};
@@ -38,7 +39,7 @@ impl Task {
     pub fn answering<T: Into<JsValue>>(
         future: impl Future<Output = Result<T, JsValue>> + 'static,
     ) -> Self {
-        Self(Box::pin(async { future.await.map(Into::into) }))
+        Self(Box::pin(future.map(|result| result.map(Into::into))))
     }
 
     /// Lets go of what the future holds, for nobody resumes it. Gives the error that says why.
@@ -49,7 +50,7 @@ impl Task {
 
     /// A task that is only to be done.
     pub fn doing(future: impl Future<Output = Result<(), JsValue>> + 'static) -> Self {
-        Self::answering(async { future.await.map(|()| JsValue::UNDEFINED) })
+        Self(Box::pin(future.map(|result| result.map(|()| JsValue::UNDEFINED))))
     }
 }
 

@@ -567,6 +567,49 @@ fn a_crash_between_claim_and_creation_is_taken_up_again() {
 }
 
 #[test]
+fn no_older_commit_overtakes_one_whose_deployment_was_made_by_somebody_who_is_gone() {
+    let chain = Chain::start(NAMED.replace("[\"build\",\"docker-hub\"]", "[\"build\"]").as_str());
+    let [older, unmade, made] = [(); 3].map(|()| chain.github.push(REPOSITORY, "main"));
+    for sha in [&older, &unmade, &made] {
+        chain.row(sha, "waiting");
+    }
+    // As somebody leaves them who claimed each at its time, and was gone before or after the deployment.
+    chain.gate.sql(&format!(
+        "UPDATE auto_deployments SET claims = 1, lease_until = 1 WHERE sha IN ('{unmade}', '{made}')"
+    ));
+    let deployment = json!({
+        "ref": made,
+        "task": "deploy",
+        "auto_merge": false,
+        "required_contexts": [],
+        "environment": "production",
+        "payload": {"branch": "main"},
+        "description": "Auto-Deployment by buildgate: main is green by build",
+    });
+    ureq::post(format!("{}/repos/{REPOSITORY}/deployments", chain.github.api))
+        .header("Authorization", format!("Bearer {TOKEN}"))
+        .header("Accept", "application/vnd.github+json")
+        .header("X-GitHub-Api-Version", "2022-11-28")
+        .send(deployment.to_string())
+        .unwrap();
+    chain.github.status(REPOSITORY, &older, "build", "success");
+    let row = chain.row(&made, "created");
+    assert_eq!(row["deployment"], chain.deployments()[0]["id"]);
+    assert_eq!(row["reason"], "green; its deployment was found at GitHub");
+    let newer = format!("{} is deployed, which is newer", &made[..7]);
+    assert_eq!(chain.row(&older, "superseded")["reason"], newer);
+    // The claim of what was not made is in nobody's way.
+    chain.github.status(REPOSITORY, &unmade, "build", "success");
+    assert_eq!(chain.row(&unmade, "superseded")["reason"], newer);
+    let next = chain.github.push(REPOSITORY, "main");
+    chain.github.status(REPOSITORY, &next, "build", "success");
+    chain.row(&next, "created");
+    assert_eq!(chain.deployments().len(), 2);
+    assert_eq!(chain.origin.settled(2).len(), 2);
+    chain.github.assert_as_described();
+}
+
+#[test]
 fn what_is_out_of_retries_is_a_dead_letter_that_can_be_redriven() {
     let chain = Chain::start_as(
         &As::App,

@@ -226,6 +226,20 @@ fn link_does_all_that_linking_takes_and_can_be_run_again() {
     assert!(refused.status.code() == Some(2) && text.contains("nothing was changed"), "{text}");
     assert!(text.contains("there are: https://elsewhere.example/"), "{text}");
 
+    // Another webhook may be that of a gate which has the same policies, at another address.
+    world.github.change_hook(0, "/config/url", json!(format!("{}{KEY}", world.gate.url)));
+    world.github.add_hook("https://another.example/octocat/Hello-World");
+    let (exit, told) = world.json("unlink", &[]);
+    let kept = [("webhook", "deleted"), ("trigger", "kept")];
+    assert_eq!((exit, steps(&told)), (0, did(&kept)), "{told}");
+    let what = told["steps"][1]["detail"].as_str().unwrap();
+    assert!(what.contains("https://another.example/octocat/Hello-World"), "{told}");
+    let delete = what.rsplit_once("To take the policy away: ").unwrap().1;
+    assert!(
+        delete.contains("kv key delete --local --binding REPO_TRIGGERS octocat/hello-world"),
+        "{delete}"
+    );
+
     // What counts for all of the owner's repositories still does, and that is said.
     world.github.change_hook(0, "/config/url", json!(world.gate.url));
     let (_, told) = world.json("unlink", &[]);

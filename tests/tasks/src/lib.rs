@@ -40,6 +40,15 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
     plain("queued\n")
 }
 
+/// Logs a cron trigger.
+#[exported]
+pub fn scheduled(cron: String, _env: Env) -> Task {
+    Task::doing(async move {
+        platform::log(&cron);
+        Ok(())
+    })
+}
+
 /// Waits, at the first attempt, for what the message says; then acknowledges it.
 #[exported]
 pub fn message(queue: String, message: RawMessage, _env: Env) -> Task {

@@ -5,6 +5,10 @@ use crate::github::app::NoIdentity;
 use crate::message::auto_deployment::State;
 use crate::retry::Try;
 
+/// How long a policy takes until it is read everywhere, in seconds
+/// (<https://developers.cloudflare.com/kv/concepts/how-kv-works/#consistency>).
+const KV_TAKES: u64 = 60;
+
 /// The result of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Attempt {
@@ -22,6 +26,8 @@ pub enum Attempt {
     },
     /// GitHub did not do what it was asked, or cannot be asked.
     GitHub(Failure),
+    /// The same, for now, of a commit that the cron trigger has had looked at: it will again.
+    LeftToCron(Failure),
     /// The gate is nobody at GitHub.
     NoIdentity(NoIdentity),
     /// The policy or the ledger could not be read.
@@ -58,12 +64,18 @@ pub struct Found {
 pub enum Nothing {
     /// The repository is not deployed by the gate, or no longer.
     NotWanted,
+    /// The same, but a delivery was just told otherwise: a policy is not everywhere at once.
+    NotWantedYet,
     /// Somebody has begun to look after the hint came.
     LookedAtAlready,
     /// All of its deployments are made, or what is deployed is newer.
     Settled,
     /// The commit lies on no branch whose commits are deployed, as a fork's never does.
     NotOnABranch,
+    /// The same, but it was just said to lie on one: GitHub may not have it everywhere.
+    NotOnABranchYet,
+    /// The repository has another name by now, and what counts for it is under that one.
+    Renamed,
     /// The name belongs to another repository by now.
     OtherRepository,
 }
@@ -72,7 +84,11 @@ impl Attempt {
     /// What it means for the next attempt.
     pub fn tried(&self) -> Try {
         match self {
-            Self::Looked { again_in: None, .. } | Self::Nothing { .. } => Try::Done,
+            Self::Nothing { why: Nothing::NotWantedYet } => Try::Again { no_sooner_than: KV_TAKES },
+            Self::Nothing { why: Nothing::NotOnABranchYet } => Try::Again { no_sooner_than: 0 },
+            Self::Looked { again_in: None, .. } | Self::Nothing { .. } | Self::LeftToCron(_) => {
+                Try::Done
+            }
             Self::Looked { again_in: Some(seconds), .. } => Try::Again { no_sooner_than: *seconds },
             Self::GitHub(failure) => Try::Again { no_sooner_than: failure.again_in() },
             Self::NoIdentity(_) | Self::Unavailable { .. } => Try::Again { no_sooner_than: 0 },
@@ -85,13 +101,14 @@ impl Attempt {
         match self {
             Self::Looked { .. } => "looked",
             Self::Nothing { why } => match why {
-                Nothing::NotWanted => "not-wanted",
+                Nothing::NotWanted | Nothing::NotWantedYet => "not-wanted",
                 Nothing::LookedAtAlready => "looked-at-already",
                 Nothing::Settled => "settled",
-                Nothing::NotOnABranch => "not-on-a-branch",
+                Nothing::NotOnABranch | Nothing::NotOnABranchYet => "not-on-a-branch",
+                Nothing::Renamed => "repository-renamed",
                 Nothing::OtherRepository => "other-repository",
             },
-            Self::GitHub(failure) => failure.code(),
+            Self::GitHub(failure) | Self::LeftToCron(failure) => failure.code(),
             Self::NoIdentity(_) => "github-not-configured",
             Self::Unavailable { code, .. } => code,
             Self::Unreadable { .. } => "message-unreadable",
@@ -102,7 +119,7 @@ impl Attempt {
     /// What went wrong.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::GitHub(failure) => Some(failure.to_string()),
+            Self::GitHub(failure) | Self::LeftToCron(failure) => Some(failure.to_string()),
             Self::NoIdentity(why) => Some(why.to_string()),
             Self::Unavailable { detail, .. } | Self::Unreadable { detail } => Some(detail.clone()),
             Self::Looked { .. } | Self::Nothing { .. } | Self::GivenUpByQueue => None,
@@ -129,6 +146,10 @@ mod tests {
             (Attempt::Nothing { why: Nothing::OtherRepository }, Try::Done, "other-repository"),
             (Attempt::GitHub(Failure::Limited { seconds: 90 }), again(90), "github-limited"),
             (Attempt::GitHub(forbidden), again(0), "github-forbidden"),
+            (Attempt::Nothing { why: Nothing::NotWantedYet }, again(60), "not-wanted"),
+            (Attempt::Nothing { why: Nothing::NotOnABranchYet }, again(0), "not-on-a-branch"),
+            (Attempt::Nothing { why: Nothing::Renamed }, Try::Done, "repository-renamed"),
+            (Attempt::LeftToCron(Failure::Limited { seconds: 90 }), Try::Done, "github-limited"),
             (Attempt::GitHub(Failure::NotInstalled), again(0), "app-not-installed"),
             (Attempt::NoIdentity(NoIdentity::Unset), again(0), "github-not-configured"),
             (

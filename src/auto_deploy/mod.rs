@@ -15,9 +15,9 @@ use crate::github::api::{
     Branch, Call, Comparison, Deployment, DeploymentPayload, Failure, NewDeployment,
     RepositoryFacts,
 };
-use crate::github::{AtRepository, GitHub, Page};
+use crate::github::{AtRepository, GitHub, Page, gather};
 use crate::leaving::settle;
-use crate::ledger::auto_deployments::{self, Claim, Key, Note};
+use crate::ledger::auto_deployments::{self, Claim, Key, Looked, Note};
 use crate::ledger::dead_letters::DeadLetter;
 use crate::log;
 use crate::message::Work;
@@ -68,6 +68,9 @@ const MOST_DUE: u64 = 100;
 /// The most branches that are asked about one by one.
 const MOST_BRANCHES: usize = 10;
 
+/// How often a commit is looked for on a branch that it is said to lie on.
+const MOST_TRIES_OF_A_BRANCH: u32 = 3;
+
 /// How the description begins of a deployment that the gate has made.
 const DESCRIPTION: &str = "Auto-Deployment by buildgate";
 
@@ -93,9 +96,7 @@ pub async fn work(message: Message, env: &Env, given_up: bool) -> Result<(), Err
             Ok(looked) => looked,
             Err(failed) => {
                 // Where that fails, too, the next hint finds a commit that is looked at again by this message alone.
-                let _ =
-                    auto_deployments::undo_look(env, job.repository.as_lower(), job.sha.as_str())
-                        .await;
+                let _ = auto_deployments::undo_look(env, &looked(job)).await;
                 failed
             }
         },
@@ -202,27 +203,47 @@ fn unavailable(code: &'static str) -> impl Fn(String) -> Attempt {
     move |detail| Attempt::Unavailable { code, detail }
 }
 
+/// What a job looks at.
+fn looked(job: &Job) -> Looked<'_> {
+    Looked::at(job.repository.as_lower(), job.sha.as_str(), &job.branches)
+}
+
 /// Looks at a commit. Errors with what went wrong, which is an attempt, too.
 async fn look(env: &Env, job: &Job, number: u32) -> Result<Attempt, Attempt> {
     let ledger = unavailable("ledger-unavailable");
+    let (id, sha, now) = (job.repository_id, job.sha.as_str(), platform::now());
+    let end = async |environment: Option<&str>, reason: &str| {
+        let repository = (id, job.repository.as_lower());
+        let ended = auto_deployments::end(env, repository, sha, environment, reason, now).await;
+        ended.map_err(unavailable("ledger-unavailable"))
+    };
     let policy = policy_of(env, &job.repository).await?;
     let Some((policy_id, policy)) =
         policy.and_then(|policy| Some((policy.repository_id, policy.auto_deploy?)))
     else {
+        if number == 1 && job.delivery.is_some() {
+            return Ok(Attempt::Nothing { why: Nothing::NotWantedYet });
+        }
+        end(None, "the repository's policy has no auto_deploy any more").await?;
         return Ok(Attempt::Nothing { why: Nothing::NotWanted });
     };
     if policy_id.is_some_and(|id| id != job.repository_id) {
         return Ok(Attempt::Nothing { why: Nothing::OtherRepository });
     }
-    let (id, sha, now) = (job.repository_id, job.sha.as_str(), platform::now());
     // What is tried again is looked at anew, but once for all that are tried again together.
     let hinted_at =
         if number > 1 { now.saturating_sub(TOGETHER) } else { job.received_at.saturating_add(LAG) };
-    let name = job.repository.as_lower();
-    if !auto_deployments::begin_look(env, name, sha, hinted_at, now).await.map_err(&ledger)? {
+    if !auto_deployments::begin_look(env, &looked(job), hinted_at, now).await.map_err(&ledger)? {
         return Ok(Attempt::Nothing { why: Nothing::LookedAtAlready });
     }
     let kept = auto_deployments::of_commit(env, id, sha).await.map_err(&ledger)?;
+    for row in kept.iter().filter(|row| row.look_at.is_some()) {
+        let is_it = |listed: &String| listed.eq_ignore_ascii_case(&row.environment);
+        if !policy.environments.iter().any(is_it) {
+            end(Some(&row.environment), "the policy does not deploy to this environment any more")
+                .await?;
+        }
+    }
     let is_settled = |environment: &&String| {
         !kept.iter().any(|row| {
             row.environment.eq_ignore_ascii_case(environment)
@@ -235,7 +256,7 @@ async fn look(env: &Env, job: &Job, number: u32) -> Result<Attempt, Attempt> {
         return Ok(Attempt::Nothing { why: Nothing::Settled });
     }
     let is_verified = Cell::new(policy_id.is_some());
-    let look = Look { env, job, policy: &policy, open, kept, is_verified };
+    let look = Look { env, job, number, policy: &policy, open, kept, is_verified };
     look.examine().await
 }
 
@@ -259,6 +280,8 @@ async fn policy_of(env: &Env, repository: &RepositoryName) -> Result<Option<Poli
 struct Look<'a> {
     env: &'a Env,
     job: &'a Job,
+    /// Which attempt it is; the first is 1.
+    number: u32,
     policy: &'a AutoDeploy,
     /// The environments that it may be deployed to yet.
     open: Vec<&'a str>,
@@ -287,8 +310,12 @@ impl Look<'_> {
                 if failure.is_lasting() {
                     self.note_all(State::Refused, &reason, "", None).await?;
                 } else if !self.kept.is_empty() {
-                    let look_at = Some(platform::now() + LOOK_AT_LEAST_AFTER);
+                    let after = LOOK_AT_LEAST_AFTER.max(failure.again_in() * 1_000);
+                    let look_at = Some(platform::now() + after);
                     self.note_all(State::Waiting, &reason, "", look_at).await?;
+                    if job.delivery.is_none() {
+                        return Err(Attempt::LeftToCron(failure));
+                    }
                 }
                 Err(Attempt::GitHub(failure))
             }
@@ -303,12 +330,25 @@ impl Look<'_> {
             return Ok(Attempt::Nothing { why: Nothing::OtherRepository });
         }
         self.is_verified.set(true);
+        if facts.full_name != *at.repository {
+            let name = facts.full_name;
+            let reason = format!(
+                "the repository is called {name} by now, and what counts for it is the policy of that name: cargo run -- \
+                 link {name}"
+            );
+            self.note_all(State::Refused, &reason, "", None).await?;
+            return Ok(Attempt::Nothing { why: Nothing::Renamed });
+        }
         let Some(branch) = self.branch(at, &facts.default_branch).await? else {
             // It may come back to one.
             if !self.kept.is_empty() {
                 let reason = "lies on no branch whose commits are deployed";
                 let look_at = Some(platform::now() + LOOK_AT_LEAST_AFTER);
                 self.note_all(State::Waiting, reason, "", look_at).await?;
+            } else if self.number <= MOST_TRIES_OF_A_BRANCH
+                && self.is_said_to_count(&facts.default_branch)
+            {
+                return Ok(Attempt::Nothing { why: Nothing::NotOnABranchYet });
             }
             return Ok(Attempt::Nothing { why: Nothing::NotOnABranch });
         };
@@ -316,7 +356,11 @@ impl Look<'_> {
         let mut open = Vec::new();
         for environment in &self.open {
             let last = self.last(environment).await?;
-            match self.overtaken(at, last.as_ref(), &branch).await? {
+            let overtaken = match &last {
+                Some(_) => self.overtaken(at, last.as_ref(), &branch).await?,
+                None => self.overtaken_by_others(at, environment).await?,
+            };
+            match overtaken {
                 Some(reason) => {
                     let state = State::Superseded;
                     found.push(self.note(environment, state, reason, &branch, None).await?);
@@ -341,7 +385,9 @@ impl Look<'_> {
                     self.note(environment, State::Waiting, reason, &branch, Some(look_at)).await?
                 }
                 Verdict::Red { reason } => {
-                    self.note(environment, State::Red, reason, &branch, None).await?
+                    // A new run may be green, and its event say nothing of this branch.
+                    let look_at = Some(platform::now() + LOOK_AT_LEAST_AFTER);
+                    self.note(environment, State::Red, reason, &branch, look_at).await?
                 }
                 Verdict::Unknown { reason } => {
                     self.note(environment, State::Refused, reason, &branch, None).await?
@@ -357,6 +403,12 @@ impl Look<'_> {
             found.push(noted);
         }
         Ok(Attempt::Looked { found, again_in })
+    }
+
+    /// Whether a delivery has just said that the commit lies on a branch whose commits are deployed.
+    fn is_said_to_count(&self, default_branch: &str) -> bool {
+        let counts = |branch: &String| self.policy.enables_branch(branch, default_branch);
+        self.job.delivery.is_some() && self.job.branches.iter().any(counts)
     }
 
     /// The branch whose commits are deployed that this commit lies on, if it lies on one: by GitHub's own word, for a
@@ -397,12 +449,15 @@ impl Look<'_> {
                 Err(failure) => return Err(failure.into()),
             }
         }
-        match at.pages(Call::branches_where_head(at.repository, &self.job.sha)).await {
-            Ok(tips) => Ok(tips
-                .list::<Branch>()?
-                .into_iter()
-                .map(|branch| branch.name)
-                .find(|name| self.policy.enables_branch(name, default_branch))),
+        let mut tips = Vec::new();
+        let mut take = gather(&mut tips, |branch: Branch| branch.name);
+        let call = Call::branches_where_head(at.repository, &self.job.sha);
+        let asked = at.pages(call, &mut take).await;
+        drop(take);
+        match asked {
+            Ok(()) => {
+                Ok(tips.into_iter().find(|name| self.policy.enables_branch(name, default_branch)))
+            }
             // There is no such commit.
             Err(Failure::NotFound | Failure::Refused { .. }) => Ok(None),
             Err(failure) => Err(failure.into()),
@@ -444,15 +499,37 @@ impl Look<'_> {
         }))
     }
 
+    /// Why the commit is not to be deployed where the gate has deployed nothing yet: somebody else has deployed a newer
+    /// one, and this is a late word on an old one.
+    async fn overtaken_by_others(
+        &self,
+        at: &AtRepository<'_>,
+        environment: &str,
+    ) -> Result<Option<String>, Attempt> {
+        let newest = at.ask(&Call::newest_deployment(at.repository, environment)).await?;
+        let Some(Deployment { sha, .. }) = newest.list()?.pop() else { return Ok(None) };
+        if sha == self.job.sha {
+            return Ok(None);
+        }
+        let call = Call::compare(at.repository, sha.as_str(), &self.job.sha);
+        match at.ask(&call).await.and_then(Page::object) {
+            Ok(Comparison::Behind) => {
+                Ok(Some(format!("somebody has deployed {}, which is newer", sha.short())))
+            }
+            Ok(Comparison::Ahead | Comparison::Identical | Comparison::Diverged)
+            | Err(Failure::NotFound) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
     /// All that is said of the commit.
     async fn said(&self, at: &AtRepository<'_>) -> Result<Facts, Attempt> {
-        let statuses = at.pages(Call::statuses(at.repository, &self.job.sha)).await?.list()?;
-        let mut facts: Vec<Fact> = statuses.into_iter().map(Fact::from_status).collect();
-        let has_checks = match at.pages(Call::check_runs(at.repository, &self.job.sha)).await {
-            Ok(runs) => {
-                facts.extend(runs.list()?.into_iter().map(Fact::from_run));
-                true
-            }
+        let mut facts = Vec::new();
+        let statuses = Call::statuses(at.repository, &self.job.sha);
+        at.pages(statuses, &mut gather(&mut facts, Fact::from_status)).await?;
+        let runs = Call::check_runs(at.repository, &self.job.sha);
+        let has_checks = match at.pages(runs, &mut gather(&mut facts, Fact::from_run)).await {
+            Ok(()) => true,
             // A fine-grained token cannot read them.
             Err(Failure::Forbidden { .. } | Failure::NotFound) if !at.is_app() => false,
             Err(failure) => return Err(failure.into()),
@@ -477,7 +554,12 @@ impl Look<'_> {
         let now = platform::now();
         let until = now + LEASE;
         let claim = auto_deployments::claim(self.env, key, now, until).await.map_err(&ledger)?;
-        let Claim::Claimed { before } = claim else { return Ok(noted) };
+        let Claim::Claimed { before } = claim else {
+            let reason = format!(
+                "green by {by}; waits for another deployment to {environment}, which is being made"
+            );
+            return self.note(environment, State::Waiting, reason, branch, look_at).await;
+        };
         let release =
             async || auto_deployments::release(self.env, key, until).await.map_err(&ledger);
 
@@ -513,7 +595,7 @@ impl Look<'_> {
                 release().await?;
                 return Ok(noted);
             }
-            None => match self.make(at, environment, branch, by).await {
+            None => match self.make(at, environment, branch, by, until - LEFT_OF_LEASE).await {
                 Ok(deployment) => deployment.id,
                 // It was not made, and will not be.
                 Err(Failure::Refused { status, message }) => {
@@ -549,20 +631,22 @@ impl Look<'_> {
         environment: &str,
     ) -> Result<Option<u64>, Attempt> {
         let call = Call::deployments(at.repository, sha, environment);
-        let found: Vec<Deployment> = at.pages(call).await?.list()?;
+        let mut found: Vec<Deployment> = Vec::new();
+        at.pages(call, &mut gather(&mut found, |deployment| deployment)).await?;
         let is_ours = |found: &Deployment| {
             found.description.as_deref().is_some_and(|text| text.starts_with(DESCRIPTION))
         };
         Ok(found.into_iter().find(is_ours).map(|found| found.id))
     }
 
-    /// Makes the deployment.
+    /// Makes the deployment, and asks for it at `not_after` at the latest, in milliseconds since 1970.
     async fn make(
         &self,
         at: &AtRepository<'_>,
         environment: &str,
         branch: &str,
         by: &str,
+        not_after: u64,
     ) -> Result<Deployment, Failure> {
         let description = format!("{DESCRIPTION}: {branch} is green by {by}");
         let description: String = description.chars().take(LONGEST_DESCRIPTION).collect();
@@ -575,7 +659,8 @@ impl Look<'_> {
             environment,
             description: &description,
         };
-        at.ask(&Call::create_deployment(at.repository, &deployment)).await?.object()
+        let call = Call::create_deployment(at.repository, &deployment);
+        at.ask(&Call { not_after: Some(not_after), ..call }).await?.object()
     }
 
     fn key<'a>(&'a self, environment: &'a str) -> Key<'a> {

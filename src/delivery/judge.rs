@@ -88,6 +88,8 @@ pub async fn judge(
     if let (Event::Deployment(deployment), Some(policy)) = (&mut event, &policy)
         && policy.auto_deploy.is_some()
         && policy.branches.is_some()
+        // The gate deploys hashes, and what others deploy is not to wait for the ledger.
+        && deployment.deployment.reference == deployment.deployment.sha.as_str()
     {
         deployment.made_for = made_for(deployment).await?;
     }

@@ -26,6 +26,9 @@ pub const HEADERS: [(&str, &str); 3] = [
 /// The most elements that GitHub puts on a page.
 const PER_PAGE: &str = "per_page=100";
 
+/// How many check runs are asked for at a time: each may bring tens of kilobytes of text with it.
+const RUNS_PER_PAGE: &str = "per_page=30";
+
 /// How long whoever is limited waits where GitHub does not say, in seconds
 /// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api?apiVersion=2022-11-28#exceeding-the-rate-limit>).
 const LIMITED_FOR: u64 = 60;
@@ -49,16 +52,20 @@ pub struct Call {
     pub path: String,
     /// The body: JSON.
     pub body: Option<String>,
+    /// When it is not sent any more, in milliseconds since 1970, however often it is tried: after that, somebody else may
+    /// make it.
+    pub not_after: Option<u64>,
 }
 
 impl Call {
     fn get(path: String) -> Self {
-        Self { method: "GET", path, body: None }
+        Self { method: "GET", path, body: None, not_after: None }
     }
 
     fn send(method: &'static str, path: String, body: &impl Serialize) -> Self {
         // Of a struct of texts, numbers and lists, JSON can always be made.
-        Self { method, path, body: Some(serde_json::to_string(body).unwrap_or_default()) }
+        let body = Some(serde_json::to_string(body).unwrap_or_default());
+        Self { method, path, body, not_after: None }
     }
 
     /// Asks for a repository: a [`RepositoryFacts`].
@@ -76,7 +83,7 @@ impl Call {
     /// Asks for the newest check runs of a commit: pages of [`CheckRun`], in a list called `check_runs`.
     /// <https://docs.github.com/en/rest/checks/runs?apiVersion=2022-11-28#list-check-runs-for-a-git-reference>
     pub fn check_runs(name: &RepositoryName, sha: &Sha) -> Self {
-        Self::get(format!("/repos/{name}/commits/{}/check-runs?{PER_PAGE}", sha.as_str()))
+        Self::get(format!("/repos/{name}/commits/{}/check-runs?{RUNS_PER_PAGE}", sha.as_str()))
     }
 
     /// Asks how a commit lies to another, each by its hash or the name of a branch: a [`Comparison`]. (The second page,
@@ -106,6 +113,13 @@ impl Call {
         Self::get(format!(
             "/repos/{name}/deployments?sha={sha}&environment={environment}&{PER_PAGE}"
         ))
+    }
+
+    /// Asks for the newest deployment to an environment, whoever made it: a list of at most one [`Deployment`].
+    /// <https://docs.github.com/en/rest/deployments/deployments?apiVersion=2022-11-28#list-deployments>
+    pub fn newest_deployment(name: &RepositoryName, environment: &str) -> Self {
+        let environment = escaped(environment);
+        Self::get(format!("/repos/{name}/deployments?environment={environment}&per_page=1"))
     }
 
     /// Makes a deployment: a [`Deployment`].
@@ -436,20 +450,20 @@ impl Listed for Branch {
 pub struct Deployment {
     /// GitHub's id of it.
     pub id: u64,
-    /// `deploy`, mostly.
-    pub task: String,
+    /// The commit's hash.
+    pub sha: Sha,
     /// A sentence for people.
     pub description: Option<String>,
 }
 
 impl Answer for Deployment {
     const WANTED: Wanted =
-        &[("id", Want::Scalar), ("task", Want::Scalar), ("description", Want::Scalar)];
+        &[("id", Want::Scalar), ("sha", Want::Scalar), ("description", Want::Scalar)];
 
     fn from_fields(mut fields: Fields) -> Result<Self, String> {
         Ok(Self {
             id: fields.take("id")?,
-            task: fields.take("task")?,
+            sha: fields.take("sha")?,
             description: fields.take("description")?,
         })
     }

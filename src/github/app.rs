@@ -48,6 +48,8 @@ pub enum NoIdentity {
     HalfAnApp,
     /// The private key is no such key.
     InvalidKey,
+    /// The token has a character that no token has: the runtime would log it with its error.
+    InvalidToken,
     /// It is not known where GitHub's API is.
     InvalidUrl,
 }
@@ -65,6 +67,10 @@ impl fmt::Display for NoIdentity {
             Self::InvalidKey => {
                 "GITHUB_APP_PRIVATE_KEY is no RSA key: it is the whole .pem file that GitHub gives for an App, from \
                  -----BEGIN to END-----"
+            }
+            Self::InvalidToken => {
+                "GITHUB_TOKEN has a character that no token has, such as a space or one that is not seen: set it again with \
+                 npx wrangler secret put GITHUB_TOKEN"
             }
             Self::InvalidUrl => {
                 "GITHUB_API_URL, or GITHUB_URL, is not an https URL such as https://api.github.com"
@@ -84,7 +90,12 @@ impl Identity {
                 Ok(Self::App(App { id: id.trim().to_owned(), key: key.into() }))
             }
             (None, None) => match given("GITHUB_TOKEN") {
-                Some(token) => Ok(Self::Token(token.trim().to_owned().into())),
+                Some(token) => match token.trim() {
+                    token if token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                        Ok(Self::Token(token.to_owned().into()))
+                    }
+                    _ => Err(NoIdentity::InvalidToken),
+                },
                 None => Err(NoIdentity::Unset),
             },
             _ => Err(NoIdentity::HalfAnApp),

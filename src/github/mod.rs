@@ -83,32 +83,40 @@ impl Page {
     pub fn object<T: Answer>(self) -> Result<T, Failure> {
         api::object(&self.body).map_err(strange)
     }
+
+    /// What is listed on it.
+    pub fn list<T: Listed>(self) -> Result<Vec<T>, Failure> {
+        api::list(&self.body).map_err(strange)
+    }
 }
 
-/// All pages of a list.
-pub struct Pages(Vec<Page>);
-
-impl Pages {
-    /// Whether there is another page, which `call` then asks for. Errors where there are too many.
-    fn wants_more(&self, call: &mut Call) -> Result<bool, Failure> {
-        match self.0.last() {
-            None => Ok(true),
-            Some(_) if self.0.len() == MOST_PAGES => {
-                Err(Failure::Unreachable(format!("a list has more than {MOST_PAGES} pages")))
-            }
-            Some(Page { next: Some(next), .. }) => {
-                call.path.clone_from(next);
-                Ok(true)
-            }
-            Some(_) => Ok(false),
+/// Asks for a list page by page, and has each one read before the next one is asked for, for together they may be large.
+/// Errors where there are too many.
+async fn each_page(
+    mut call: Call,
+    ask: impl AsyncFn(&Call) -> Result<Page, Failure>,
+    take: &mut dyn FnMut(Page) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for _ in 0..MOST_PAGES {
+        let page = ask(&call).await?;
+        let next = page.next.clone();
+        take(page)?;
+        match next {
+            Some(next) => call.path = next,
+            None => return Ok(()),
         }
     }
+    Err(Failure::Unreachable(format!("a list has more than {MOST_PAGES} pages")))
+}
 
-    /// What is listed on them.
-    pub fn list<T: Listed>(self) -> Result<Vec<T>, Failure> {
-        let pages: Result<Vec<Vec<T>>, String> =
-            self.0.iter().map(|page| api::list(&page.body)).collect();
-        Ok(pages.map_err(strange)?.into_iter().flatten().collect())
+/// Reads what is listed on a page into a list, each as what is made of it.
+pub fn gather<T: Listed, U>(
+    into: &mut Vec<U>,
+    made: impl Fn(T) -> U,
+) -> impl FnMut(Page) -> Result<(), Failure> {
+    move |page| {
+        into.extend(page.list()?.into_iter().map(&made));
+        Ok(())
     }
 }
 
@@ -152,6 +160,11 @@ impl GitHub {
         let mut path = call.path.clone();
         let mut redirects = 0;
         loop {
+            if call.not_after.is_some_and(|until| platform::now() > until) {
+                return Err(Failure::Unreachable(
+                    "what led up to it took so long that somebody else may be making it".to_owned(),
+                ));
+            }
             let url = format!("{}{path}", self.api);
             let sent = http::send(call.method, &url, &headers, call.body.as_deref(), PATIENCE);
             let answer = sent.await.map_err(unreachable)?;
@@ -202,13 +215,13 @@ impl AsApp<'_> {
         self.github.call(As::App(self.app), call).await
     }
 
-    /// Makes a call that answers a list, page by page.
-    pub async fn pages(&self, mut call: Call) -> Result<Pages, Failure> {
-        let mut pages = Pages(Vec::new());
-        while pages.wants_more(&mut call)? {
-            pages.0.push(self.ask(&call).await?);
-        }
-        Ok(pages)
+    /// Makes a call that answers a list, page by page, each of which `take` reads.
+    pub async fn pages(
+        &self,
+        call: Call,
+        take: &mut dyn FnMut(Page) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        each_page(call, async |call| self.ask(call).await, take).await
     }
 }
 
@@ -227,13 +240,13 @@ impl AtRepository<'_> {
         matches!(self.github.identity, Identity::App(_))
     }
 
-    /// Makes a call that answers a list, page by page.
-    pub async fn pages(&self, mut call: Call) -> Result<Pages, Failure> {
-        let mut pages = Pages(Vec::new());
-        while pages.wants_more(&mut call)? {
-            pages.0.push(self.ask(&call).await?);
-        }
-        Ok(pages)
+    /// Makes a call that answers a list, page by page, each of which `take` reads.
+    pub async fn pages(
+        &self,
+        call: Call,
+        take: &mut dyn FnMut(Page) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        each_page(call, async |call| self.ask(call).await, take).await
     }
 
     /// Makes a call. A token that was remembered and is refused is made anew; a new one is tried for some seconds, for
@@ -292,7 +305,13 @@ impl AtRepository<'_> {
         if !permissions.is_empty() {
             return Err(Failure::Lacks { permissions });
         }
-        let token = app.ask(&call(found.id)).await?.object()?;
+        let token = match app.ask(&call(found.id)).await {
+            // That is said of the token, and not of what it was wanted for.
+            Err(Failure::Refused { status, message }) => Err(Failure::Unreachable(format!(
+                "GitHub makes no token for the installation, and answers {status}: {message}"
+            ))),
+            token => token?.object(),
+        }?;
         let until = now + INSTALLATION_MEMORY;
         INSTALLATIONS.with_borrow_mut(|known| known.keep(self.id, found.id, until));
         Ok(token)

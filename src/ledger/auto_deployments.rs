@@ -74,34 +74,53 @@ fn rows_of(rows: &[Row]) -> Result<Vec<AutoDeployment>, String> {
     rows.iter().map(from_row).collect()
 }
 
+/// What is looked at: a commit, on the branches that a hint names, for whoever looks asks about those alone.
+#[derive(Clone, Debug)]
+pub struct Looked<'a> {
+    /// The full name of the repository, in lower case.
+    repository: &'a str,
+    /// The commit's hash, and the branches.
+    sha: String,
+}
+
+impl<'a> Looked<'a> {
+    /// A commit of a repository, whose name is in lower case, on these branches.
+    pub fn at(repository: &'a str, sha: &str, branches: &[String]) -> Self {
+        let sha = [sha].into_iter().chain(branches.iter().map(String::as_str));
+        Self { repository, sha: sha.collect::<Vec<_>>().join(" ") }
+    }
+}
+
 /// Says whether a commit has to be looked at for a hint that came at `hinted_at`, and if so, that it is being looked at:
 /// not where somebody has begun to look after it came, for they see what it hints at.
 pub(crate) async fn begin_look(
     env: &Env,
-    repository: &str,
-    sha: &str,
+    looked: &Looked<'_>,
     hinted_at: u64,
     now: u64,
 ) -> Result<bool, String> {
     let statement = "INSERT INTO looks (repository, sha, looked_at) VALUES (?1, ?2, ?4) \
                      ON CONFLICT (repository, sha) DO UPDATE SET looked_at = ?4 WHERE looked_at < ?3 \
                      RETURNING looked_at";
-    let values = [repository.into(), sha.into(), hinted_at.into(), now.into()];
+    let values =
+        [looked.repository.into(), looked.sha.as_str().into(), hinted_at.into(), now.into()];
     d1::rows(env, LEDGER, statement, &values).await.map(|rows| !rows.is_empty())
 }
 
 /// Keeps that a look came to nothing: whoever is hinted at the commit next has to look.
-pub(crate) async fn undo_look(env: &Env, repository: &str, sha: &str) -> Result<(), String> {
+pub(crate) async fn undo_look(env: &Env, looked: &Looked<'_>) -> Result<(), String> {
     let statement = "DELETE FROM looks WHERE repository = ? AND sha = ?";
-    d1::rows(env, LEDGER, statement, &[repository.into(), sha.into()]).await.map(drop)
+    let values = [looked.repository.into(), looked.sha.as_str().into()];
+    d1::rows(env, LEDGER, statement, &values).await.map(drop)
 }
 
-/// Forgets what has not changed since before a time, but for what was deployed last to each environment: what comes after
-/// is compared with that.
+/// Forgets what has not changed since before a time, but for what was deployed last to each environment of each branch:
+/// what comes after is compared with that, and a branch's newest commit is not deployed once more.
 pub(crate) async fn forget(env: &Env, before: u64) -> Result<(), String> {
     let statement = "DELETE FROM auto_deployments WHERE since < ?1 AND (state <> 'created' OR EXISTS (SELECT 1 \
                      FROM auto_deployments AS newer WHERE newer.repository_id = auto_deployments.repository_id \
-                     AND newer.environment = auto_deployments.environment AND newer.state = 'created' \
+                     AND newer.environment = auto_deployments.environment \
+                     AND newer.branch = auto_deployments.branch AND newer.state = 'created' \
                      AND newer.since > auto_deployments.since))";
     d1::rows(env, LEDGER, statement, &[before.into()]).await.map(drop)
 }
@@ -227,7 +246,8 @@ pub(crate) async fn created(
     now: u64,
 ) -> Result<(), String> {
     let statement = "UPDATE auto_deployments SET state = 'created', deployment = ?4, reason = ?5, since = ?6, \
-                     look_at = NULL, lease_until = 0 WHERE repository_id = ?1 AND sha = ?2 AND environment = ?3";
+                     look_at = NULL, lease_until = 0 WHERE repository_id = ?1 AND sha = ?2 AND environment = ?3 \
+                     AND state <> 'created'";
     let values = [
         key.repository_id.into(),
         key.sha.into(),
@@ -276,7 +296,7 @@ pub(crate) async fn take_due(
 ) -> Result<Vec<Due>, String> {
     let statement = "UPDATE auto_deployments \
                      SET look_at = CAST(?1 + max(?2, min(?3, (?1 - first_seen_at) / 4)) AS INTEGER) \
-                     WHERE id IN (SELECT id FROM auto_deployments WHERE state = 'waiting' AND look_at <= ?1 \
+                     WHERE id IN (SELECT id FROM auto_deployments WHERE look_at <= ?1 \
                      ORDER BY look_at LIMIT ?4) RETURNING repository_id, repository, sha, branch";
     let values = [now.into(), least.into(), LOOK_AT_MOST_AFTER.into(), count.into()];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;
@@ -291,11 +311,36 @@ pub(crate) async fn take_due(
     Ok(due)
 }
 
-/// Ends what has been waiting since before a time.
+/// Ends what has been waiting since before a time; what is red since then stays so, and is not looked at any more.
 pub(crate) async fn time_out(env: &Env, before: u64, now: u64, after: &str) -> Result<(), String> {
-    let statement = "UPDATE auto_deployments SET state = 'timed-out', reason = ?3 || reason, since = ?2, look_at = NULL \
-                     WHERE state = 'waiting' AND look_at IS NOT NULL AND since < ?1";
+    let statement = "UPDATE auto_deployments SET reason = CASE state WHEN 'red' THEN reason ELSE ?3 || reason END, \
+                     since = CASE state WHEN 'red' THEN since ELSE ?2 END, \
+                     state = CASE state WHEN 'red' THEN 'red' ELSE 'timed-out' END, look_at = NULL \
+                     WHERE look_at IS NOT NULL AND since < ?1";
     d1::rows(env, LEDGER, statement, &[before.into(), now.into(), after.into()]).await.map(drop)
+}
+
+/// Ends what would be looked at again of a commit, in one environment or in all, for it is not to be deployed.
+pub(crate) async fn end(
+    env: &Env,
+    (repository_id, repository): (u64, &str),
+    sha: &str,
+    environment: Option<&str>,
+    reason: &str,
+    now: u64,
+) -> Result<(), String> {
+    let statement = "UPDATE auto_deployments SET state = 'refused', reason = ?5, since = ?6, look_at = NULL \
+                     WHERE repository_id = ?1 AND repository = ?2 AND sha = ?3 AND (?4 IS NULL OR environment = ?4) \
+                     AND look_at IS NOT NULL";
+    let values = [
+        repository_id.into(),
+        repository.into(),
+        sha.into(),
+        environment.into(),
+        reason.into(),
+        now.into(),
+    ];
+    d1::rows(env, LEDGER, statement, &values).await.map(drop)
 }
 
 /// Has a commit looked at anew, as if the gate had just heard of it, and says how many rows that are not created it has.

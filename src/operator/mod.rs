@@ -6,7 +6,7 @@ pub mod token;
 
 use crate::github::api::{AppFacts, AppHook, Call, Failure, Installation};
 use crate::github::app::NoIdentity;
-use crate::github::{GitHub, Page, Pages};
+use crate::github::{GitHub, Page, gather};
 use crate::ledger::dead_letters::DeadLetterSummary;
 use crate::ledger::{auto_deployments, dead_letters};
 use crate::log;
@@ -17,7 +17,7 @@ use crate::platform::request::{Request, headers};
 use crate::platform::response::{self, Header, Response};
 use crate::platform::{self, Error, queue};
 use crate::published::is_published;
-use crate::repository::RepositoryName;
+use crate::repository::{RepositoryName, Sha};
 use crate::route::{NoRoute, OperatorRoute};
 use crate::time::rfc3339;
 use crate::url::{Location, is_local};
@@ -123,12 +123,12 @@ async fn perform(
 
 /// Has a commit looked at anew.
 async fn retry_auto_deployment(env: &Env, repository: &str, sha: &str) -> Result<String, Refusal> {
-    let (Ok(name), Ok(hash)) = (repository.parse(), sha.parse()) else {
+    let (Ok(name), Ok(hash)) = (repository.parse(), sha.to_ascii_lowercase().parse::<Sha>()) else {
         return Err(Refusal::NothingToRetry);
     };
     let name: RepositoryName = name;
     let (now, reason) = (platform::now(), "the operator has it looked at again");
-    let items = auto_deployments::retry(env, name.as_lower(), sha, reason, now).await;
+    let items = auto_deployments::retry(env, name.as_lower(), hash.as_str(), reason, now).await;
     let items = items.map_err(Refusal::LedgerUnavailable)?;
     let first = items.first().ok_or(Refusal::NothingToRetry)?;
     let repository = first.repository.parse().map_err(|_| Refusal::NothingToRetry)?;
@@ -157,8 +157,11 @@ async fn identity(env: &Env, repository: Option<RepositoryName>) -> Result<Ident
         app.ask(&Call::app()).await.and_then(Page::object::<AppFacts>).map_err(unavailable)?;
     let installations = match repository {
         None => {
-            let pages = app.pages(Call::installations()).await;
-            pages.and_then(Pages::list::<Installation>).map_err(unavailable)?
+            let mut all = Vec::new();
+            let mut take = gather(&mut all, |installation: Installation| installation);
+            app.pages(Call::installations(), &mut take).await.map_err(unavailable)?;
+            drop(take);
+            all
         }
         Some(name) => match app.ask(&Call::installation(&name)).await {
             Err(Failure::NotFound) => Vec::new(),

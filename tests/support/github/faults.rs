@@ -12,6 +12,8 @@ pub enum Kind {
     RateLimited { reset_in: u64 },
     /// The secondary limit: 403, and when to come again.
     Secondary { retry_after: u64 },
+    /// Takes so many seconds, and then does what was asked, or answers with a status and does nothing.
+    Slow { seconds: u64, then: Option<u16> },
     /// Neither answers nor closes the connection.
     Hang,
     /// A token of an installation is not known everywhere at once: its first uses, `times` for each, are refused.

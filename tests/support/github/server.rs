@@ -1,6 +1,8 @@
 //! A request from its arrival to its answer: what goes wrong, who asks, whether they may, and whether all of it is as
 //! GitHub describes it.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{Request, State as Extracted};
 use axum::http::request::Parts;
@@ -126,6 +128,7 @@ enum Outcome {
     Limited { answer: Answer, reset: u64, retry_after: Option<u64> },
     Lost,
     Hang,
+    Slow { seconds: u64, then: Option<u16> },
 }
 
 pub async fn answer(Extracted(shared): Extracted<Shared>, request: Request) -> Response {
@@ -134,13 +137,18 @@ pub async fn answer(Extracted(shared): Extracted<Shared>, request: Request) -> R
     if let Some(page) = manifest::page(&shared, &parts, &body) {
         return page;
     }
-    let outcome = outcome(&mut locked(&shared), &parts, &body);
+    let mut outcome = outcome(&mut locked(&shared), &parts, &body, None);
+    if let Outcome::Slow { seconds, then } = outcome {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let then = Some(then.map(Kind::Status));
+        outcome = self::outcome(&mut locked(&shared), &parts, &body, then);
+    }
     let (answer, limited) = match outcome {
         Outcome::Answer(answer) => (answer, None),
         Outcome::Limited { answer, reset, retry_after } => (answer, Some((reset, retry_after))),
         // What the server does with a task that ends like this: it closes the connection. Nothing is printed.
         Outcome::Lost => std::panic::resume_unwind(Box::new("the answer is lost")),
-        Outcome::Hang => std::future::pending().await,
+        Outcome::Hang | Outcome::Slow { .. } => std::future::pending().await,
     };
     let state = locked(&shared);
     let used = state.used.min(5000);
@@ -170,7 +178,8 @@ pub async fn answer(Extracted(shared): Extracted<Shared>, request: Request) -> R
     response
 }
 
-fn outcome(state: &mut State, parts: &Parts, body: &Bytes) -> Outcome {
+/// What comes of a request, where it is known already what goes wrong, or else whatever is to.
+fn outcome(state: &mut State, parts: &Parts, body: &Bytes, known: Option<Option<Kind>>) -> Outcome {
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     let header = |name: &str| {
         parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -182,8 +191,10 @@ fn outcome(state: &mut State, parts: &Parts, body: &Bytes) -> Outcome {
     let Some((route, parameters)) = routes::find(method, path) else {
         return Outcome::Answer(not_found());
     };
-    state.requests.push(format!("{method} {}", route.template));
-    if method != "GET" {
+    if known.is_none() {
+        state.requests.push(format!("{method} {}", route.template));
+    }
+    if known.is_none() && method != "GET" {
         state.changes.push(format!("{method} {}", route.template));
     }
     let as_documented = header("accept") == "application/vnd.github+json"
@@ -191,9 +202,10 @@ fn outcome(state: &mut State, parts: &Parts, body: &Bytes) -> Outcome {
     if !as_documented {
         state.violations.push(format!("{method} {path} lacks a header"));
     }
-    let fault = state.fault_of(method, route.template);
+    let fault = known.unwrap_or_else(|| state.fault_of(method, route.template));
     let (status, reset, retry_after, message) = match fault {
         Some(Kind::Hang) => return Outcome::Hang,
+        Some(Kind::Slow { seconds, then }) => return Outcome::Slow { seconds, then },
         Some(Kind::Status(status)) => return Outcome::Answer(refused(status, "Server Error")),
         Some(Kind::RateLimited { reset_in }) => {
             (403, milliseconds() / 1000 + reset_in, None, "API rate limit exceeded")

@@ -176,12 +176,25 @@ fn table() -> Vec<Row> {
             ignored(Ignored::CommitOfAnotherBranch {
                 branch: "fix".into(),
                 enabled: EnabledBranches::Default("main".into()),
+                builds_nothing_under: None,
                 is_success: true,
             }),
             "status",
             deployment,
             (200, Ign, "branch-not-enabled"),
             vec!["of a commit on fix", "the default branch, main", "and main, too, for then only"],
+        ),
+        (
+            ignored(Ignored::CommitOfAnotherBranch {
+                branch: "main".into(),
+                enabled: EnabledBranches::Default("main".into()),
+                builds_nothing_under: Some(vec!["release/*".into()]),
+                is_success: true,
+            }),
+            "status",
+            deployment,
+            (200, Ign, "branch-not-enabled"),
+            vec!["Deployments of main are not built", "`branches` are release/*", "add it to them"],
         ),
         (
             ignored(Ignored::TriggerIsDeployment {

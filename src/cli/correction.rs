@@ -1,6 +1,7 @@
 //! What a policy that cannot be used was probably meant to be: as little as possible is changed, and nothing is left
 //! out, for a policy that says less builds more.
 
+use buildgate::policy::auto_deploy;
 use buildgate::policy::{BuildWhen, Policy, Trigger};
 use serde_json::{Map, Value};
 
@@ -28,6 +29,7 @@ pub fn correction(policy: &str) -> Option<String> {
                     ("repository_id", Value::String(id)) => id.trim().parse::<u64>().ok()?.into(),
                     ("branches", value) => branches(value),
                     ("environments", Value::String(one)) => Value::Array(vec![one.into()]),
+                    ("auto_deploy", Value::Object(fields)) => auto_deploy(fields)?.into(),
                     (_, value) => value,
                 };
                 // Two fields that would be one: it cannot be told which is meant.
@@ -42,6 +44,24 @@ pub fn correction(policy: &str) -> Option<String> {
         _ => nearest(policy, &triggers)?,
     };
     Policy::parse(&corrected).is_ok().then_some(corrected)
+}
+
+/// The fields of `auto_deploy`, with the names and the lists that were meant.
+fn auto_deploy(fields: Map<String, Value>) -> Option<Map<String, Value>> {
+    let known = auto_deploy::FIELDS.map(|(name, _)| name);
+    let mut corrected = Map::new();
+    for (name, value) in fields {
+        let name = if known.contains(&name.as_str()) { name } else { nearest(&name, &known)? };
+        let value = match (name.as_str(), value) {
+            ("branches", value) => branches(value),
+            (_, one @ (Value::String(_) | Value::Object(_))) => Value::Array(vec![one]),
+            (_, value) => value,
+        };
+        if corrected.insert(name, value).is_some() {
+            return None;
+        }
+    }
+    Some(corrected)
 }
 
 /// Branches as a list, each as it is called.
@@ -123,6 +143,15 @@ mod tests {
                 r#"{"trigger":"deploy","build_when":"in-progress"}"#,
                 Some(r#"{"trigger":"deployment","build_when":"in_progress"}"#),
             ),
+            (
+                r#"{"trigger":"deployment","auto_deploy":{"contxts":"build"}}"#,
+                Some(r#"{"trigger":"deployment","auto_deploy":{"contexts":["build"]}}"#),
+            ),
+            (
+                r#"{"trigger":"deployment","auto_deploy":{"branch":["refs/heads/main"]}}"#,
+                Some(r#"{"trigger":"deployment","auto_deploy":{"branches":["main"]}}"#),
+            ),
+            (r#"{"trigger":"deployment","auto_deploy":{"colour":1}}"#, None),
             (r#"{"trigger":"commit","branches":["!main"]}"#, None),
             (r#"{"trigger":"commit","environmentss":[],"environments":[]}"#, None),
             (r#"{"trigger":"commit","colour":"red"}"#, None),

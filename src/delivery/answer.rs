@@ -427,7 +427,22 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
             "A commit may be deployed once its checks are completed; this event's action is {action}, so nothing follows \
              from it. There is nothing to do."
         ),
-        Ignored::CommitOfAnotherBranch { branch, enabled, is_success } => {
+        Ignored::CommitOfAnotherBranch {
+            branch,
+            builds_nothing_under: Some(patterns),
+            is_success,
+            ..
+        } => format!(
+            "Deployments of {branch} are not built, for the policy's `branches` are {}, so the gate makes none of its \
+             commits, and nothing follows from this. To have {branch} deployed, ask {operator} to add it to them. {}",
+            patterns.join(", "),
+            if *is_success {
+                then_redeliver.to_string()
+            } else {
+                "After that, the next success starts a look.".to_owned()
+            }
+        ),
+        Ignored::CommitOfAnotherBranch { branch, enabled, is_success, .. } => {
             let says = if event == "status" { "status" } else { "check" };
             let list = match enabled {
                 EnabledBranches::Listed(_) => {

@@ -144,6 +144,8 @@ pub enum Ignored {
         branch: String,
         /// The policy's own list, or the default branch where it has none.
         enabled: EnabledBranches,
+        /// The policy's `branches`, where it is they that leave the branch out.
+        builds_nothing_under: Option<Vec<String>>,
         /// Whether it would be a sign of success.
         is_success: bool,
     },

@@ -5,6 +5,7 @@
 
 use crate::delivery::decision::{EnabledBranches, Ignored};
 use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong};
+use crate::policy::BranchPatterns;
 use crate::policy::auto_deploy::{AutoDeploy, Context};
 use crate::repository::{RepositoryName, Sha};
 
@@ -221,6 +222,10 @@ impl Sign {
             return Err(Ignored::CommitOfAnotherBranch {
                 branch: branch.clone(),
                 enabled: EnabledBranches::of(policy.branches.as_ref(), &said.default_branch),
+                builds_nothing_under: policy
+                    .builds_nothing_of(branch)
+                    .filter(|_| policy.lists_branch(branch, &said.default_branch))
+                    .map(BranchPatterns::patterns),
                 is_success: said.is_no_success(policy).is_none(),
             });
         }

@@ -333,6 +333,9 @@ fn pick_fields<'a>(
                     path.push(field);
                     return Err(Problem::Unreadable(path, problem));
                 }
+                Err(Problem::Field(problem)) => {
+                    return Err(Problem::Field(format!("{problem} in `{field}`")));
+                }
                 value => fields.push((field, value?)),
             },
             None if others => drop(cursor.value()?),

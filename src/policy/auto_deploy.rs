@@ -2,6 +2,7 @@
 //! are green, and of which branches.
 
 use crate::json::fields::{Fields, FromJson, Json, Want, Wrong, quote};
+use crate::policy::branch_pattern::BranchPattern;
 use crate::policy::{BranchPatterns, Policy, Trigger};
 
 /// The context of the commit statuses by which the gate itself says what became of a build.
@@ -80,6 +81,9 @@ impl<'a> FromJson<'a> for Context {
         if context.name.trim().is_empty() {
             return Err(Wrong::new("it is empty"));
         }
+        if context.app.as_ref().is_some_and(|app| app.trim().is_empty()) {
+            return Err(Wrong::new("its `app` is empty: name the App's slug, or leave it out"));
+        }
         if context.name.eq_ignore_ascii_case(OWN_CONTEXT) {
             return Err(Wrong::new(format!(
                 "`{OWN_CONTEXT}` is what the gate itself says of a build, and comes after it"
@@ -94,7 +98,7 @@ impl AutoDeploy {
     pub fn from_fields(mut fields: Fields, policy: &Policy) -> Result<Self, String> {
         let given: Option<Vec<String>> = fields.take("environments")?;
         let contexts: Option<Vec<Context>> = fields.take("contexts")?;
-        let branches = fields.take("branches")?;
+        let branches: Option<BranchPatterns> = fields.take("branches")?;
         if policy.trigger != Trigger::Deployment {
             return Err(format!(
                 "`auto_deploy` makes deployments, and under the trigger `{}` those build nothing",
@@ -114,6 +118,16 @@ impl AutoDeploy {
                 quote(other)
             ));
         }
+        if let (Some(own), Some(listed)) = (&policy.branches, &branches) {
+            let BranchPatterns(listed) = listed;
+            let is_left_out = |name: &&BranchPattern| name.is_name() && !own.matches(name.as_str());
+            if let Some(other) = listed.iter().find(is_left_out) {
+                return Err(format!(
+                    "`auto_deploy.branches`: deployments of `{}` build nothing, for the policy's `branches` leave it out",
+                    quote(other.as_str())
+                ));
+            }
+        }
         if contexts.as_ref().is_some_and(Vec::is_empty) {
             return Err(
                 "`auto_deploy.contexts` is empty: list at least one, or leave it out".to_owned()
@@ -127,11 +141,20 @@ impl AutoDeploy {
 
     /// Whether commits of a branch are deployed, in a repository with that default branch.
     pub fn enables_branch(&self, branch: &str, default_branch: &str) -> bool {
-        let is_enabled = match &self.branches {
+        self.lists_branch(branch, default_branch) && self.builds_nothing_of(branch).is_none()
+    }
+
+    /// Whether a branch is among those whose commits are to be deployed, also where that would build nothing.
+    pub fn lists_branch(&self, branch: &str, default_branch: &str) -> bool {
+        match &self.branches {
             Some(listed) => listed.matches(branch),
             None => branch == default_branch,
-        };
-        is_enabled && self.within.as_ref().is_none_or(|own| own.matches(branch))
+        }
+    }
+
+    /// The policy's own branches, where they leave a branch out: a deployment of it would build nothing.
+    pub fn builds_nothing_of(&self, branch: &str) -> Option<&BranchPatterns> {
+        self.within.as_ref().filter(|own| !own.matches(branch))
     }
 
     /// Whether a status or a check of that name, which the App with that slug said, counts; all do where none are named.
@@ -206,7 +229,7 @@ mod tests {
             ),
             (
                 r#"{"trigger":"deployment","auto_deploy":{"context":["a"]}}"#,
-                "unknown field `context`",
+                "unknown field `context` in `auto_deploy`",
             ),
             (r#"{"trigger":"deployment","auto_deploy":{"environments":[]}}"#, "no environment"),
             (r#"{"trigger":"deployment","environments":[],"auto_deploy":{}}"#, "no environment"),
@@ -236,13 +259,21 @@ mod tests {
             ),
             (
                 r#"{"trigger":"deployment","auto_deploy":{"contexts":[{"context":"a","by":"b"}]}}"#,
-                "unknown field `by`",
+                "unknown field `by` in `contexts` in `auto_deploy`",
             ),
             (
                 r#"{"trigger":"deployment","auto_deploy":{"contexts":[7]}}"#,
                 "contexts[0]`: expected a name",
             ),
             (r#"{"trigger":"deployment","auto_deploy":{"branches":["!main"]}}"#, "branches[0]`"),
+            (
+                r#"{"trigger":"deployment","branches":["release/*"],"auto_deploy":{"branches":["release/1","main"]}}"#,
+                "deployments of `main` build nothing",
+            ),
+            (
+                r#"{"trigger":"deployment","auto_deploy":{"contexts":[{"context":"a","app":""}]}}"#,
+                "contexts[0]`: its `app` is empty",
+            ),
         ] {
             let error = parse(policy).unwrap_err();
             assert!(error.contains(problem), "{policy}: {error}");

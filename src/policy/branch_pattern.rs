@@ -56,6 +56,11 @@ impl BranchPattern {
         &self.written
     }
 
+    /// Whether it is the name of one branch.
+    pub fn is_name(&self) -> bool {
+        !self.written.contains(['*', '?', '['])
+    }
+
     /// Whether all of `branch` matches.
     pub fn matches(&self, branch: &str) -> bool {
         let branch: Vec<&str> = branch.split('/').collect();

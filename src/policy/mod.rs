@@ -22,7 +22,8 @@ const LONGEST_PROBLEM: usize = 300;
 
 /// What a value in KV may be, in the middle of a sentence.
 pub const ALLOWED: &str = "one of the words `commit`, `deployment` and `manual`, or a JSON object with the field \
-    `trigger` and, if wanted, the lists `environments` and `branches`, `repository_id`, `build_when` and `auto_deploy`";
+    `trigger` and, if wanted, the lists `environments` and `branches`, `repository_id`, `build_when` and `auto_deploy`, \
+    an object that may have the lists `environments`, `contexts` and `branches`";
 
 /// What starts a repository's builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

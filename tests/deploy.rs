@@ -19,6 +19,11 @@ const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 const ORIGIN: &str = "https://origin.example/builds";
 const QUEUES: [&str; 4] = ["builds", "github", "builds-dead", "github-dead"];
 const SECRETS: [&str; 3] = ["WEBHOOK_SECRET", "ORIGIN_SECRET", "OPERATOR_TOKEN"];
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("WEBHOOK_SECRET", "the webhook secret of the environment"),
+    ("OPERATOR_TOKEN", "the operator token of the environment"),
+    ("ORIGIN_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+];
 
 /// An operator's clone, an account at Cloudflare, and the gate in it.
 struct World {
@@ -236,7 +241,10 @@ fn on_a_terminal_it_asks_and_shows_once_what_it_has_made_up() {
     // Again, all is there; the migrations go before the worker.
     let (exit, text) =
         world.run(&["--yes"], &[("OPERATOR_TOKEN", &world.secret("OPERATOR_TOKEN"))]);
-    assert_eq!((exit, world.asked()), (Some(0), asked_again(&[])), "{text}");
+    // Where nothing can be shown, it is looked up at the beginning that nothing will have to be.
+    let mut asked = asked_again(&[]);
+    asked.insert(1, "secret list --format json".to_owned());
+    assert_eq!((exit, world.asked()), (Some(0), asked), "{text}");
     assert!(text.contains("ledger    up to date"), "{text}");
     assert!(text.contains("check     left out: a signed ping needs WEBHOOK_SECRET"), "{text}");
     for name in SECRETS {
@@ -248,19 +256,29 @@ fn on_a_terminal_it_asks_and_shows_once_what_it_has_made_up() {
 fn without_a_terminal_secrets_come_from_the_environment_and_are_not_shown() {
     let world = World::new();
     let arguments = ["--yes", "--no-app", "--origin-url", ORIGIN, "--url", &world.gate];
-    let environment = [
-        ("WEBHOOK_SECRET", "the webhook secret of the environment"),
-        ("OPERATOR_TOKEN", "the operator token of the environment"),
-        ("ORIGIN_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-    ];
+    let environment = ENVIRONMENT;
     let (exit, text) = world.run(&arguments, &environment[..2]);
     assert_eq!(exit, Some(2), "{text}");
     assert!(
         text.contains(
-            "the gate has no ORIGIN_SECRET, and a new one can be shown on a terminal only"
-        )
+            "the gate has no ORIGIN_SECRET, and new ones can be shown on a terminal only"
+        ),
+        "{text}"
     );
-    assert!(!world.asked().contains(&"secret bulk".to_owned()));
+    assert_eq!(world.asked(), ["whoami --json", "secret list --format json"]);
+
+    for (value, says) in [
+        ("whsec_c2hvcnQ=", "ORIGIN_SECRET in the environment is none of Standard Webhooks'"),
+        ("whsec_bG9jYWwtb3JpZ2luLXNlY3JldC1sb2NhbA==", "is the one that comes with the project"),
+    ] {
+        let (exit, text) = world.run(&arguments, &[("ORIGIN_SECRET", value)]);
+        assert_eq!((exit, world.asked().len()), (Some(2), 0), "{text}");
+        assert!(text.contains(says) && !text.contains(value), "{text}");
+    }
+    for urls in [["--origin-url", "builds.example"], ["--url", "nowhere"]] {
+        let (exit, text) = world.run(&urls, &environment);
+        assert_eq!((exit, world.asked().len()), (Some(2), 0), "{text}");
+    }
 
     let (exit, text) = world.run(&arguments, &environment);
     assert_eq!(exit, Some(0), "{text}");
@@ -275,6 +293,7 @@ fn without_a_terminal_secrets_come_from_the_environment_and_are_not_shown() {
 #[test]
 fn the_address_that_wrangler_tells_is_kept_and_the_worker_is_told_it() {
     let world = World::new();
+    world.add("worker", "");
     for name in SECRETS {
         world.add(&format!("secrets/{name}"), "a");
     }
@@ -290,7 +309,9 @@ fn the_address_that_wrangler_tells_is_kept_and_the_worker_is_told_it() {
     assert!(config.contains("OPERATOR_CONTACT = \"o@example.com\""), "{config}");
 
     let (_, text) = world.run(&["--yes", "--no-app"], &[]);
-    assert_eq!(world.asked(), asked_again(&[]), "{text}");
+    let mut asked = asked_again(&[]);
+    asked.insert(1, "secret list --format json".to_owned());
+    assert_eq!(world.asked(), asked, "{text}");
 }
 
 #[test]
@@ -298,7 +319,7 @@ fn where_it_is_broken_off_it_says_why_and_goes_on_when_run_again() {
     let world = World::new();
     let arguments = ["--yes", "--no-app", "--url", &world.gate];
     world.add("logged-out", "");
-    let (exit, text) = world.run(&arguments, &[]);
+    let (exit, text) = world.run(&arguments, &ENVIRONMENT);
     assert_eq!(exit, Some(2), "{text}");
     assert!(text.contains(
         "error: wrangler is not logged in: run `npx wrangler login`, or set CLOUDFLARE_API_TOKEN\n"
@@ -309,7 +330,7 @@ fn where_it_is_broken_off_it_says_why_and_goes_on_when_run_again() {
     world.add("fail", "Queues are not in your plan.");
     for (at, made) in [("queues create github", &["builds"][..]), ("deploy", &QUEUES)] {
         world.add("fail-at", at);
-        let (exit, text) = world.run(&arguments, &[]);
+        let (exit, text) = world.run(&arguments, &ENVIRONMENT);
         assert_eq!(exit, Some(2), "{text}");
         assert!(text.contains("error: `npx wrangler ") && text.contains(" failed:"), "{text}");
         assert!(text.contains("✘ [ERROR] Queues are not in your plan."), "{text}");
@@ -320,12 +341,35 @@ fn where_it_is_broken_off_it_says_why_and_goes_on_when_run_again() {
         world.asked();
     }
     world.remove("fail");
-    for name in SECRETS {
-        world.add(&format!("secrets/{name}"), "a");
-    }
-    let (exit, text) = world.run(&arguments, &[("WEBHOOK_SECRET", "a"), ("OPERATOR_TOKEN", "a")]);
+    let (exit, text) = world.run(&arguments, &ENVIRONMENT);
     assert_eq!(exit, Some(0), "{text}");
     let mut asked = asked_again(&[]);
     asked.swap(6, 7);
+    asked.push("secret bulk".to_owned());
     assert_eq!(world.asked(), asked, "{text}");
+}
+
+#[test]
+fn secrets_that_were_made_up_are_shown_however_setting_them_ends() {
+    let world = World::new();
+    world.add("fail-after", "secret bulk");
+    let arguments = ["--yes", "--no-app", "--url", &world.gate, "--origin-url", ORIGIN];
+    let (exit, text) = world.run_on_a_terminal(&arguments, "");
+    assert_eq!(exit, Some(2), "{text}");
+    // They are set all the same, and nothing else could tell them.
+    for name in SECRETS {
+        assert_eq!(text.matches(&world.secret(name)).count(), 1, "{name}: {text}");
+    }
+}
+
+#[test]
+fn half_an_app_is_nobody_at_github() {
+    let world = World::new();
+    world.add("secrets/GITHUB_APP_ID", "1");
+    let (exit, text) = world.run(&["--yes", "--url", &world.gate], &ENVIRONMENT);
+    assert_eq!(exit, Some(1), "{text}");
+    assert!(
+        text.contains("WRONG: of GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY only one is set"),
+        "{text}"
+    );
 }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use base64ct::{Base64, Encoding};
+use buildgate::published::is_published;
+use buildgate::signature::standard_webhooks::OriginSecrets;
 use buildgate::url::{is_local, scheme_and_host};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
@@ -113,6 +115,36 @@ struct Database {
     name: String,
 }
 
+/// The secrets that the environment gives. Errors where one would be refused by the gate, or is everybody's.
+fn given_secrets() -> Result<Vec<(&'static str, SecretString)>, String> {
+    let mut given = Vec::new();
+    for Needed { name, .. } in &NEEDED {
+        let Some(value) = given_secret(name, None)? else { continue };
+        if is_published(value.expose_secret()) {
+            return Err(format!(
+                "{name} in the environment is the one that comes with the project, which everybody knows: unset it, and a \
+                 new one is made"
+            ));
+        }
+        if *name == "ORIGIN_SECRET" {
+            OriginSecrets::parse(Some(value.expose_secret()), false).map_err(|_| {
+                "ORIGIN_SECRET in the environment is none of Standard Webhooks': whsec_ and the base64 of at least 24 bytes"
+            })?;
+        }
+        given.push((*name, value));
+    }
+    Ok(given)
+}
+
+/// Errors where build requests cannot be posted to a URL.
+fn is_good_origin(origin: &str) -> Result<(), String> {
+    let scheme = scheme_and_host(origin).map(|(scheme, _)| scheme);
+    if scheme == Some("https") || scheme == Some("http") && is_local(origin) {
+        return Ok(());
+    }
+    Err(format!("{origin} is no https URL, so no build requests can be posted to it"))
+}
+
 impl Deploy {
     /// Deploys.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
@@ -120,6 +152,11 @@ impl Deploy {
         let file = wrangler.config_file();
         let mut config = Config::read(&file)?;
         let mut steps = Steps::telling(false);
+        let known = self.url.as_deref().map(without_path).transpose()?;
+        if let Some(origin) = &self.origin_url {
+            is_good_origin(origin)?;
+        }
+        let given = given_secrets()?;
 
         steps.doing("asking wrangler who is logged in");
         let who: WhoAmI = json(&wrangler.run(&["whoami", "--json"])?, '{')
@@ -127,7 +164,26 @@ impl Deploy {
         let accounts: Vec<String> = who.accounts.into_iter().map(|account| account.name).collect();
         steps.did("login", "ok", &accounts.join(", "));
 
-        let known = self.url.as_deref().map(without_path).transpose()?;
+        // Before anything is made: in the middle, it would be too late to ask.
+        let is_lacking = |needed: &&Needed| given.iter().all(|(name, _)| *name != needed.name);
+        let is_shown_nowhere = !self.dry_run && !stdout().is_terminal();
+        if is_shown_nowhere && NEEDED.iter().any(|needed| is_lacking(&needed)) {
+            let there = wrangler.secrets()?.unwrap_or_default();
+            let is_there = |needed: &&Needed| there.iter().any(|name| name == needed.name);
+            let lacking: Vec<&str> = NEEDED
+                .iter()
+                .filter(|needed| is_lacking(needed) && !is_there(needed))
+                .map(|needed| needed.name)
+                .collect();
+            if !lacking.is_empty() {
+                let lacking = lacking.join(", ");
+                return Err(format!(
+                    "the gate has no {lacking}, and new ones can be shown on a terminal only: run this in one, or set \
+                     {lacking} in the environment; nothing was changed"
+                )
+                .into());
+            }
+        }
         let mut values = self.values(&config)?;
         values.extend(known.clone().map(|url| ("BUILDGATE_URL", url)));
         for (name, value) in &values {
@@ -157,7 +213,7 @@ impl Deploy {
         }
 
         let there = wrangler.secrets()?.unwrap_or_default();
-        let set = self.secrets(&wrangler, &there, &mut steps)?;
+        let set = self.secrets(&wrangler, &there, given, &mut steps)?;
         let at_hand = |name: &str| -> Result<Option<SecretString>, String> {
             let set = set.iter().find(|(set, _)| *set == name).map(|(_, value)| value.clone());
             Ok(set.or(given_secret(name, None)?))
@@ -196,10 +252,7 @@ impl Deploy {
             origin = ask(question).filter(|answer| !answer.is_empty());
         }
         if let Some(origin) = origin {
-            let scheme = scheme_and_host(&origin).map(|(scheme, _)| scheme);
-            if scheme != Some("https") && !(scheme == Some("http") && is_local(&origin)) {
-                return Err(format!("{origin} is no https URL"));
-            }
+            is_good_origin(&origin)?;
             values.push(("ORIGIN_URL", origin));
         }
         values.extend(self.contact.clone().map(|contact| ("OPERATOR_CONTACT", contact)));
@@ -298,6 +351,7 @@ impl Deploy {
         &self,
         wrangler: &Wrangler,
         there: &[String],
+        given: Vec<(&'static str, SecretString)>,
         steps: &mut Steps,
     ) -> Result<Vec<(&'static str, SecretString)>, Box<dyn Error>> {
         let (present, missing): (Vec<&Needed>, Vec<&Needed>) =
@@ -307,41 +361,44 @@ impl Deploy {
         }
         let (mut set, mut shown) = (Vec::new(), Vec::new());
         for needed in missing {
-            let given = given_secret(needed.name, None)?;
+            let given = given.iter().find(|(name, _)| *name == needed.name);
             if self.dry_run {
                 let source = if given.is_some() { "to the environment's" } else { "to a new one" };
                 steps.did("secret", "would be set", &format!("{}, {source}", needed.name));
                 continue;
             }
             let value = match given {
-                Some(value) => value,
-                None if stdout().is_terminal() => {
+                Some((_, value)) => value.clone(),
+                None => {
                     shown.push(needed);
                     (needed.make)()?.into()
-                }
-                None => {
-                    return Err(format!(
-                        "the gate has no {0}, and a new one can be shown on a terminal only: run this in one, or set {0} \
-                         in the environment",
-                        needed.name
-                    )
-                    .into());
                 }
             };
             set.push((needed.name, value));
         }
+        // Shown first: however it ends to set them, nobody could ask for them again.
+        for (name, value) in &set {
+            if let Some(needed) = shown.iter().find(|needed| needed.name == *name) {
+                steps.did("secret", "made", &format!("{name}; {}", needed.whose));
+                say(format_args!("\n          {}\n", value.expose_secret()));
+            }
+        }
         if !set.is_empty() {
             steps.doing("setting the secrets");
             let all: Vec<(&str, &SecretString)> = set.iter().map(|(n, v)| (*n, v)).collect();
-            wrangler.set_secrets(&all)?;
+            wrangler.set_secrets(&all).map_err(|failed| match shown.is_empty() {
+                true => failed.message,
+                false => format!(
+                    "{}\nThe secrets that are shown above may be set or not. Run this again: where it then shows others, \
+                     those count, and else these do",
+                    failed.message
+                ),
+            })?;
         }
-        for (name, value) in &set {
-            let Some(needed) = shown.iter().find(|needed| needed.name == *name) else {
-                steps.did("secret", "set", &format!("{name}, to the environment's"));
-                continue;
-            };
-            steps.did("secret", "set", &format!("{name}; {}", needed.whose));
-            say(format_args!("\n          {}\n", value.expose_secret()));
+        for (name, _) in &set {
+            let is_shown = shown.iter().any(|needed| needed.name == *name);
+            let to = if is_shown { "to the one above" } else { "to the environment's" };
+            steps.did("secret", "set", &format!("{name}, {to}"));
         }
         Ok(set)
     }
@@ -354,8 +411,18 @@ impl Deploy {
         operator_token: Option<SecretString>,
         steps: &mut Steps,
     ) -> Result<bool, Box<dyn Error>> {
-        let names = ["GITHUB_APP_ID", "GITHUB_TOKEN"];
-        if let Some(name) = names.iter().find(|name| there.iter().any(|there| there == *name)) {
+        let is_there = |name: &str| there.iter().any(|there| there == name);
+        let by = match (is_there("GITHUB_APP_ID"), is_there("GITHUB_APP_PRIVATE_KEY")) {
+            (true, true) => Some("GITHUB_APP_ID"),
+            (false, false) => Some("GITHUB_TOKEN").filter(|token| is_there(token)),
+            _ => {
+                let what = "of GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY only one is set, and a GitHub App needs both: set \
+                            the other, or make the App anew with app create";
+                steps.did("app", "WRONG", what);
+                return Ok(false);
+            }
+        };
+        if let Some(name) = by {
             steps.did("app", "there", &format!("the gate is somebody at GitHub, by {name}"));
             return Ok(true);
         }

@@ -39,12 +39,30 @@ fn with(text: &str, values: &[(&str, &SecretString)]) -> Result<String, String> 
     for (name, value) in values {
         let line = format!("{name}=\"{}\"", in_quotes(name, value.expose_secret())?);
         let is_it = |line: &String| line.split_once('=').is_some_and(|(n, _)| n.trim() == *name);
-        match lines.iter_mut().find(|line| is_it(line)) {
-            Some(there) => *there = line,
+        match lines.iter().position(is_it) {
+            Some(at) => {
+                let end = at + lines_of_value(lines.get(at..).unwrap_or_default());
+                lines.splice(at..end, [line]);
+            }
             None => lines.push(line),
         }
     }
     Ok(lines.join("\n") + "\n")
+}
+
+/// How many lines the value takes that begins on the first one: in quotes, it may have several, as a key that was pasted as
+/// it is.
+fn lines_of_value(lines: &[String]) -> usize {
+    let value =
+        lines.first().and_then(|line| line.split_once('=')).map_or("", |(_, value)| value.trim());
+    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'' | '`')) else {
+        return 1;
+    };
+    if value.get(1..).is_some_and(|rest| rest.contains(quote)) {
+        return 1;
+    }
+    let rest = lines.iter().skip(1).position(|line| line.contains(quote));
+    rest.map_or(1, |end| end + 2)
 }
 
 /// A value as it stands between double quotes: on one line. Errors where wrangler and this tool would not read the same
@@ -78,6 +96,20 @@ mod tests {
             dotenvy::from_read_iter(after.as_bytes()).map(Result::unwrap).collect();
         assert!(read.contains(&("GITHUB_APP_PRIVATE_KEY".into(), PEM.into())), "{read:?}");
         assert_eq!(with(&after, &values).unwrap(), after);
+    }
+
+    #[test]
+    fn a_value_of_several_lines_is_replaced_as_a_whole() {
+        for quote in ['"', '\''] {
+            let old = PEM.trim_end().replace("MIIB+/==", "OLD");
+            let before = format!("A=1\nGITHUB_APP_PRIVATE_KEY={quote}{old}{quote}\nB=\"2\"\n");
+            let key = SecretString::from(PEM);
+            let after = with(&before, &[("GITHUB_APP_PRIVATE_KEY", &key)]).unwrap();
+            let read: Vec<(String, String)> =
+                dotenvy::from_read_iter(after.as_bytes()).map(Result::unwrap).collect();
+            let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            assert_eq!(read, [pair("A", "1"), pair("GITHUB_APP_PRIVATE_KEY", PEM), pair("B", "2")]);
+        }
     }
 
     #[test]

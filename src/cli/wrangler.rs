@@ -81,6 +81,8 @@ impl Wrangler<'_> {
         let mut command = Command::new("npx");
         command.arg("wrangler").args(arguments);
         command.env("WRANGLER_SEND_METRICS", "false");
+        // What it logs may be shown, and without this it logs what it sends.
+        command.env("WRANGLER_LOG_SANITIZE", "true");
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(config) = self.config {

@@ -1,5 +1,6 @@
 //! `app`, as a real process, between a stand-in for GitHub, one for wrangler, a real gate, and a browser that is played.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -33,6 +34,8 @@ fn buildgate(arguments: &[&str], github: &GitHub, folder: &Path) -> Command {
 struct Creation {
     process: Child,
     page: String,
+    /// What the page's browser has.
+    cookie: OnceCell<String>,
     said: BufReader<std::process::ChildStderr>,
 }
 
@@ -72,14 +75,16 @@ impl Creation {
         let lines = said.by_ref().lines().map_while(Result::ok);
         let page =
             lines.filter_map(|line| Some(line.split_once("its button: ")?.1.to_owned())).next();
-        Self { process, page: page.unwrap_or_default(), said }
+        Self { process, page: page.unwrap_or_default(), cookie: OnceCell::new(), said }
     }
 
     /// Presses the button, and gives where GitHub sends the browser.
     fn press(&self) -> String {
         assert!(!self.page.is_empty(), "it told no page");
-        let (status, _, page) = browse(ureq::get(&self.page));
-        assert_eq!(status, 200, "{page}");
+        let opened = ureq::get(&self.page).call().unwrap();
+        let cookie = opened.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+        self.cookie.set(cookie.to_owned()).unwrap();
+        let (_, _, page) = shown(opened);
         let action = attribute(&page, "<form", "action");
         let manifest = attribute(&page, "name=\"manifest\"", "value");
         let sent = ureq::post(&action)
@@ -93,6 +98,12 @@ impl Creation {
         let (status, location, page) = shown(sent);
         assert_eq!(status, 302, "{page}");
         location
+    }
+
+    /// Where GitHub sends the browser, as the browser gets it.
+    fn come_back(&self, url: &str) -> (u16, String, String) {
+        let cookie = self.cookie.get().map_or("", String::as_str);
+        browse(ureq::get(url).header("Cookie", cookie))
     }
 
     /// What became of it: its exit status, what it printed, and what else it said.
@@ -137,17 +148,19 @@ fn the_gate_becomes_the_app_that_a_browser_had_made() {
     assert!(state.len() >= 43, "{back}");
     // What did not come from the form is said so, and it goes on waiting.
     for wrong in [address.to_owned(), format!("{address}&state={}", "0".repeat(64))] {
-        let (status, _, page) = browse(ureq::get(&wrong));
+        let (status, _, page) = creation.come_back(&wrong);
         assert!(status == 400 && page.contains("did not come from the form"), "{page}");
     }
-    let (status, _, page) = browse(ureq::get(&back));
+    // Nor is it taken from another browser than the form's.
+    let (status, _, _) = browse(ureq::get(&back));
+    assert_eq!(status, 400);
+    let (status, _, page) = creation.come_back(&back);
     assert!(status == 200 && page.contains("go back to the terminal"), "{page}");
     let (exit, printed, said) = creation.end();
     assert_eq!(exit, Some(0), "{printed}{said}");
 
-    assert!(
-        printed.contains(&format!("start it anew, then: cargo run -- app set-hook --url {url}"))
-    );
+    assert!(printed.contains(&format!("cargo run -- app set-hook --url {url}")), "{printed}");
+    assert!(printed.contains("end npm start, and start it again"), "{printed}");
     gate.restart_as_it_is();
     let (exit, said) = run(&["app", "set-hook"]);
     assert_eq!(exit, Some(0), "{said}");
@@ -177,7 +190,10 @@ fn the_gate_becomes_the_app_that_a_browser_had_made() {
     let (exit, said) = run(&["app", "check"]);
     assert_eq!(exit, Some(1), "{said}");
     assert!(said.contains("LACKS  it is not installed"), "{said}");
-    github.install(&app.slug, &["octocat/Hello-World"]);
+    let page = format!("{}/installations/new", page_of(&github, &app.slug));
+    let mut form = ureq::get(&page).call().unwrap();
+    assert!(form.body_mut().read_to_string().unwrap().contains("value=octocat/Hello-World"));
+    ureq::post(&page).send_form([("repository", "octocat/Hello-World")]).unwrap();
     let (exit, said) = run(&["app", "check"]);
     assert_eq!(exit, Some(0), "{said}");
     let (exit, said) = run(&["app", "check", "octocat/Hello-World", "--json"]);
@@ -246,7 +262,7 @@ fn what_an_app_lacks_is_told() {
     let mut create = account.create(&github, &["--url", &gate.url]);
     create.env("OPERATOR_TOKEN", OPERATOR_TOKEN);
     let creation = Creation::start(create);
-    browse(ureq::get(&creation.press()));
+    creation.come_back(&creation.press());
     let (exit, printed, said) = creation.end();
     assert_eq!(exit, Some(0), "{printed}{said}");
     assert!(
@@ -296,7 +312,7 @@ fn a_deployed_gate_is_given_the_app_and_keeps_the_secret_that_webhooks_have() {
     let account = Account::with(&[]);
     let more = ["--json", "--organization", "octo-org"];
     let creation = Creation::start(account.create(&github, &more));
-    browse(ureq::get(&creation.press()));
+    creation.come_back(&creation.press());
     let (exit, printed, said) = creation.end();
     assert_eq!(exit, Some(0), "{printed}{said}");
     let app = github.apps().remove(0);
@@ -323,7 +339,7 @@ fn a_deployed_gate_is_given_the_app_and_keeps_the_secret_that_webhooks_have() {
     assert_eq!(exit, Some(2), "{said}");
     assert!(said.contains("the worker has GITHUB_APP_ID, and there is no terminal"), "{said}");
     let creation = Creation::start(account.create(&github, &[&more[..], &["--yes"]].concat()));
-    browse(ureq::get(&creation.press()));
+    creation.come_back(&creation.press());
     let (exit, printed, said) = creation.end();
     assert_eq!(exit, Some(0), "{printed}{said}");
     assert!(printed.contains("cargo run -- app set-hook --url https://gate.invalid"), "{printed}");

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use buildgate::github::settings::api_url;
 use buildgate::repository::GitHubUrl;
+use buildgate::url::is_local;
 use clap::Args;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::check::set_hook;
-use super::loopback::Loopback;
+use super::loopback::{Loopback, NoCode};
 use super::manifest::{LONGEST_NAME, Made, convert, manifest, usual_name};
 use super::store::Store;
 use crate::gate::Gate;
@@ -114,8 +115,9 @@ impl Create {
         let mut steps = Steps::telling(self.json);
 
         steps.doing("looking the gate's secrets up");
-        let there =
-            store.present(&["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "WEBHOOK_SECRET"])?;
+        let names = ["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "WEBHOOK_SECRET"];
+        // On one's own machine, the secret that comes with the project works like any other.
+        let there = store.present(&names, is_local(&gate))?;
         self.may_replace(&there, &store)?;
 
         let loopback = Loopback::open()?;
@@ -125,12 +127,16 @@ impl Create {
             eprintln!("No browser can be opened from here: open it in one on this machine.");
         }
         eprintln!("waiting for GitHub, for at most an hour; Ctrl-C ends it …");
-        let state = hex::encode(random::<32>()?);
+        let secrets = (hex::encode(random::<32>()?), hex::encode(random::<32>()?));
         let manifest = manifest(&name, &gate, &loopback.back());
         let action = format!("{github}/{of_owner}settings/apps/new");
-        let code = loopback
-            .code(&action, state, &manifest, PATIENCE)
-            .ok_or("GitHub sent no code within an hour: run it again")?;
+        let code = loopback.code(&action, secrets, &manifest, PATIENCE).map_err(|why| match why {
+            NoCode::TooLate => "GitHub sent no code within an hour: run it again",
+            NoCode::OpenedTwice => {
+                "the page was opened by two browsers, of which one may be somebody else's on this machine, so no App of \
+                 theirs is taken for yours: run it again, and open the page once"
+            }
+        })?;
         let made = convert(&api, &code).map_err(|why| {
             format!(
                 "GitHub did not give the App's key: {why}. If it made an App, delete that ({github}/{of_owner}settings/\
@@ -164,6 +170,11 @@ impl Create {
                 false,
             );
         } else {
+            if self.local {
+                let what =
+                    "the gate reads .dev.vars as it starts: end npm start, and start it again";
+                steps.did("next", "start anew", what);
+            }
             steps.did("next", "install it", &made.install_url());
             steps.did("next", "then", &check);
         }
@@ -213,8 +224,9 @@ impl Create {
     fn give_hook(&self, gate: &str, token: Option<SecretString>, steps: &mut Steps) -> bool {
         let command = format!("cargo run -- app set-hook --url {gate}");
         if self.local {
-            let what =
-                format!("the gate reads .dev.vars as it starts: start it anew, then: {command}");
+            let what = format!(
+                "once the gate is started anew, with OPERATOR_TOKEN in the environment: {command}"
+            );
             self.tell(steps, "to be set", &what);
             return true;
         }

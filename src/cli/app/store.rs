@@ -24,8 +24,12 @@ impl Store<'_> {
         }
     }
 
-    /// Those of these names that are there. What comes with the project is no secret, and so is not.
-    pub fn present(&self, names: &[&'static str]) -> Result<Vec<&'static str>, String> {
+    /// Those of these names that are there. What comes with the project is no secret, and so is not, unless it counts.
+    pub fn present(
+        &self,
+        names: &[&'static str],
+        counts_published: bool,
+    ) -> Result<Vec<&'static str>, String> {
         let there = match self {
             Self::Local => names
                 .iter()
@@ -33,7 +37,7 @@ impl Store<'_> {
                     let value = local::secret(name).map(|found| found.value);
                     value.is_some_and(|value| {
                         let value = value.expose_secret();
-                        !value.trim().is_empty() && !is_published(value)
+                        !value.trim().is_empty() && (counts_published || !is_published(value))
                     })
                 })
                 .copied()

@@ -171,7 +171,7 @@ impl State {
     }
 
     /// Each account has an installation of its own.
-    fn install(&mut self, slug: &str, repositories: &[&str]) {
+    pub fn install(&mut self, slug: &str, repositories: &[&str]) {
         for name in repositories {
             let repository = self.repository(name).name;
             let account = repository.split('/').next().unwrap().to_owned();

@@ -1,5 +1,5 @@
 //! How an App is made of a manifest: a form that a person's browser sends, a code that it comes back with, and what
-//! the code is exchanged for.
+//! the code is exchanged for; and the page on which a person installs it.
 //!
 //! Source: <https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest>
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::app::{PEM, Permissions};
 use super::described::{example, with};
 use super::server::{Answer, Asked, created, not_found};
-use super::{Shared, State, digits, locked, milliseconds};
+use super::{REPOSITORIES, Shared, State, digits, locked, milliseconds};
 
 /// What an App has to be permitted to be told of an event.
 const PERMISSIONS: [(&str, &str); 8] = [
@@ -32,6 +32,9 @@ pub fn page(shared: &Shared, parts: &Parts, body: &Bytes) -> Option<Response> {
     let owner = match path.as_slice() {
         ["settings", "apps", "new"] => "octocat",
         ["organizations", organization, "settings", "apps", "new"] => organization,
+        ["apps", slug, "installations", "new"] => {
+            return Some(installed(&mut locked(shared), slug, parts, body));
+        }
         _ => return None,
     };
     if parts.method != "POST" {
@@ -61,6 +64,42 @@ pub fn page(shared: &Shared, parts: &Parts, body: &Bytes) -> Option<Response> {
     let separator = if url.contains('?') { '&' } else { '?' };
     let location = format!("{url}{separator}{}", back.finish());
     Some((StatusCode::FOUND, [(header::LOCATION, location)]).into_response())
+}
+
+/// The page on which an App is installed on repositories, and what comes of its form.
+fn installed(state: &mut State, slug: &str, parts: &Parts, body: &Bytes) -> Response {
+    let Some(app) = state.apps.iter().find(|app| app.slug == slug) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let name = app.name.clone();
+    let html = match parts.method.as_str() {
+        "GET" => {
+            let boxes: String = REPOSITORIES
+                .iter()
+                .map(|(name, _)| {
+                    format!(
+                        "<p><label><input type=checkbox name=repository value={name}> {name}</label></p>"
+                    )
+                })
+                .collect();
+            format!(
+                "<h1>Install {name}</h1><form method=post>{boxes}<button>Install</button></form>"
+            )
+        }
+        "POST" => {
+            let fields = form_urlencoded::parse(body);
+            let chosen: Vec<String> = fields
+                .filter(|(field, _)| field == "repository")
+                .map(|(_, name)| name.into_owned())
+                .filter(|name| REPOSITORIES.iter().any(|(known, _)| known == name))
+                .collect();
+            state.install(slug, &chosen.iter().map(String::as_str).collect::<Vec<_>>());
+            format!("<h1>{name} is installed</h1><p>On {}.</p>", chosen.join(", "))
+        }
+        _ => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    };
+    let page = format!("<!doctype html><meta charset=utf-8><title>{name}</title>{html}");
+    axum::response::Html(page).into_response()
 }
 
 /// What GitHub does not take.

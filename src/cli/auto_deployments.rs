@@ -154,8 +154,9 @@ impl AutoDeployments {
             say_json(&json!({ "items": items }), false);
         } else if items.is_empty() {
             say(
-                "The gate knows nothing of this commit: it never heard that it may be green, or it lies on no branch whose \
-                 commits are deployed.",
+                "The gate keeps nothing of this commit: it never heard that it may be green, its job still waits on the queue \
+                 (it is tried again while GitHub does not answer, and then a dead letter: cargo run -- dead-letters list), \
+                 or it lies on no branch whose commits are deployed.",
             );
         } else {
             for item in items {
@@ -195,8 +196,8 @@ fn tell(item: &AutoDeployment) {
         ("why", item.reason.clone()),
         ("deployment", item.deployment.map_or_else(dash, |id| id.to_string())),
         ("first seen", item.first_seen_at.clone()),
-        ("looked at", item.look_at.as_ref().map_or_else(dash, |at| format!("again at {at}"))),
-        ("delivery", item.delivery.clone().unwrap_or_else(dash)),
+        ("next look", item.look_at.as_ref().map_or_else(dash, |at| format!("after {at}"))),
+        ("last hint", item.delivery.clone().unwrap_or_else(dash)),
     ] {
         say(format_args!("{name:<12}  {}", value.replace('\n', " ")));
     }

@@ -61,8 +61,19 @@ pub fn check_identity(identity: &WhoItIs, findings: &mut Findings) {
                 .iter()
                 .map(|permission| format!("the permission {permission}"))
                 .chain(on.lacks_events.iter().map(|event| format!("the event {event}")))
-                .chain(on.is_suspended.then(|| "to be no longer suspended".to_owned()))
                 .collect();
+            if on.is_suspended {
+                let text = format!(
+                    "the GitHub App {} is suspended there: it gets no events, and can do nothing",
+                    app.html_url
+                );
+                let words = "whoever suspended it, the account's owner or the App's, ends that in the settings of the \
+                             installation";
+                findings.wrong(WHAT, text, Fix::words(words));
+            }
+            if on.is_suspended && lacks.is_empty() {
+                return;
+            }
             if lacks.is_empty() {
                 findings.good(
                     WHAT,
@@ -105,7 +116,19 @@ pub fn check_commit(
     let named = listed.filter(|pattern| !pattern.contains(['*', '?', '[']));
     let mut branches = [default_branch.to_owned()].into_iter().chain(named);
     let Some(branch) = branches.find(|branch| policy.enables_branch(branch, default_branch)) else {
-        findings.note(WHAT, "no branch whose commits are deployed is known by its name");
+        match policy.builds_nothing_of(default_branch) {
+            Some(own) if policy.branches.is_none() => {
+                let text = format!(
+                    "nothing is ever deployed: without `auto_deploy.branches` it is {default_branch}, the default branch, \
+                     and the policy's `branches` ({}) leave that out",
+                    own.patterns().join(", ")
+                );
+                let words = "list the branches to deploy in the policy's `auto_deploy.branches`, or add the default branch \
+                             to its `branches`";
+                findings.wrong(WHAT, text, Fix::words(words));
+            }
+            _ => findings.note(WHAT, "no branch whose commits are deployed is known by its name"),
+        }
         return Ok(());
     };
     let tip = match github.object::<Branch>(&Call::branch(repository, &branch)) {
@@ -142,7 +165,11 @@ pub fn check_commit(
     match auto_deployments::found(gate, &filters, usize::MAX) {
         Err(failure) => findings.note("deploy", failure.why()),
         Ok(rows) if rows.is_empty() => {
-            findings.note("deploy", format!("{commit}: the gate has not looked at it yet"));
+            let text = format!(
+                "{commit}: the gate has not looked at it: it heard of no success or push, its job still waits on the queue, or \
+                 that is a dead letter"
+            );
+            findings.note("deploy", text);
         }
         Ok(rows) => {
             for row in rows {

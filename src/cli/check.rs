@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use buildgate::delivery::decision::{DeploymentPart, EnoughFor, enough_for};
 use buildgate::ledger::dead_letters::DeadLetterSummary;
+use buildgate::message::Work;
 use buildgate::policy::lookup::{NoPolicy, judge};
 use buildgate::policy::{ALLOWED, BuildWhen, Policy, Trigger};
 use buildgate::repository::RepositoryName;
@@ -679,15 +680,22 @@ impl One<'_> {
             repository.eq_ignore_ascii_case(self.repository.as_spelt())
         };
         let own: Vec<&DeadLetterSummary> = letters.iter().filter(is_its).collect();
-        match own.last() {
-            None => findings.good("gate", "no build request of the repository is a dead letter"),
-            Some(last) => {
+        if own.is_empty() {
+            return findings.good("gate", "nothing of the repository is a dead letter");
+        }
+        for (work, what, one, several) in [
+            (Work::Builds, "the origin did not take", "a build request", "build requests"),
+            (Work::GitHub, "GitHub did not do, or could not be asked,", "a job", "jobs"),
+        ] {
+            let mut of_queue = own.iter().filter(|letter| letter.queue == work.as_str());
+            let count = of_queue.clone().count();
+            if let Some(last) = of_queue.next_back() {
                 let status = last.status.map_or(String::new(), |status| format!(" {status}"));
                 let text = format!(
-                    "the origin did not take {} of the repository, the last of {}: {}{status}",
-                    match own.len() {
-                        1 => "a build request".to_owned(),
-                        count => format!("{count} build requests"),
+                    "{what} {} of the repository, the last of {}: {}{status}",
+                    match count {
+                        1 => one.to_owned(),
+                        count => format!("{count} {several}"),
                     },
                     last.stored_at,
                     last.reason

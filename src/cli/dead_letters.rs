@@ -1,4 +1,4 @@
-//! `dead-letters`: what the origin did not take over, and how it gets there after all.
+//! `dead-letters`: what the origin did not take over, or GitHub did not do, and how it is done after all.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::gate::{Failure, Gate, Operated};
 use crate::local::{complain, say, say_json};
 
-/// Look after the build requests that the origin did not take over.
+/// Look after the build requests that the origin did not take over, and after what was to be done at GitHub and was not.
 ///
 /// Exits with 0 if it was done, 1 if the gate refused, and 2 where the gate could not be asked.
 #[derive(Args)]
@@ -101,15 +101,9 @@ fn list(gate: &Gate, as_json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header([
-        "ID",
-        "STORED",
-        "REASON",
-        "STATUS",
-        "ATTEMPTS",
-        "REDRIVEN",
-        "BUILD REQUEST",
-    ]);
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(["ID", "STORED", "REASON", "STATUS", "ATTEMPTS", "REDRIVEN", "QUEUE", "OF"]);
     for letter in &letters {
         table.add_row([
             letter.id.to_string(),
@@ -118,7 +112,8 @@ fn list(gate: &Gate, as_json: bool) -> Result<(), Failure> {
             or_dash(letter.status),
             or_dash(letter.attempts),
             or_dash(letter.redriven_at.as_ref()),
-            or_dash(letter.build.as_ref()),
+            letter.queue.clone(),
+            or_dash(letter.build.as_ref().or(letter.repository.as_ref())),
         ]);
     }
     say(table.trim_fmt());
@@ -135,6 +130,7 @@ fn show(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
         .map_or(letter.message, |message| format!("{message:#}"));
     for (name, value) in [
         ("id", letter.summary.id.to_string()),
+        ("queue", letter.summary.queue),
         ("build request", or_dash(letter.summary.build)),
         ("repository", or_dash(letter.summary.repository)),
         ("reason", letter.summary.reason),
@@ -152,12 +148,12 @@ fn show(gate: &Gate, id: u64, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Redrives all that were not yet, but for what is no build request: that would come back as another dead letter.
+/// Redrives all that were not yet, but for what cannot be read: that would come back as another dead letter.
 fn redrive_all(gate: &Gate, as_json: bool) -> Result<(), Failure> {
     let mut ids = Vec::new();
     for letter in gate.list()?.iter().filter(|letter| letter.redriven_at.is_none()) {
         if letter.reason == "message-unreadable" {
-            eprintln!("{} is left out: it is no build request; drop it", letter.id);
+            eprintln!("{} is left out: it cannot be read; drop it", letter.id);
         } else {
             ids.push(letter.id);
         }

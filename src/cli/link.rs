@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use buildgate::delivery::decision::SIGNS;
 use buildgate::operator::answer::InstallationAnswer;
 use buildgate::policy::lookup::{NoPolicy, judge};
-use buildgate::policy::{ALLOWED, InvalidPolicy, Policy};
+use buildgate::policy::{ALLOWED, BuildWhen, InvalidPolicy, Policy};
 use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::{Value, json};
@@ -432,13 +432,22 @@ impl Link {
                         &format!("`{field}` of the policy before is not in this one"),
                     );
                 }
-                let idle = Policy::parse(policy).map(|policy| policy.without_effect());
-                for field in idle.unwrap_or_default() {
+                let parsed = Policy::parse(policy);
+                for field in parsed.iter().flat_map(Policy::without_effect) {
                     steps.did(
                         "trigger",
                         "note",
                         &format!("`{field}` has no effect under this trigger"),
                     );
+                }
+                if let Ok(Policy { build_when: Some(when), auto_deploy: Some(_), .. }) = parsed
+                    && when != BuildWhen::Created
+                {
+                    let what = format!(
+                        "`build_when` is {when}: a deployment that the gate makes is not built until somebody gives it that \
+                         status"
+                    );
+                    steps.did("trigger", "note", &what);
                 }
             }
         }
@@ -482,6 +491,9 @@ fn deploying(
     // Also one that lies under another key: what counts for the repository now is not to count less afterwards.
     let counts = stored.map(|(_, policy)| policy.as_str());
     let policy = given.or(counts).unwrap_or("deployment").trim();
+    if let Err(InvalidPolicy(problem)) = Policy::parse(policy) {
+        return Err(format!("the policy ({policy}) cannot be used: {problem}; {}", advice(policy)));
+    }
     let mut fields = match serde_json::from_str(policy) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::from_iter([("trigger".to_owned(), policy.into())]),

@@ -331,7 +331,7 @@ fn a_table_for_people_and_pages_for_many() {
         |line: usize| table.lines().nth(line).unwrap().split_whitespace().collect::<Vec<_>>();
     assert_eq!(
         words(0),
-        ["ID", "STORED", "REASON", "STATUS", "ATTEMPTS", "REDRIVEN", "BUILD", "REQUEST"]
+        ["ID", "STORED", "REASON", "STATUS", "ATTEMPTS", "REDRIVEN", "QUEUE", "OF"]
     );
     assert_eq!(
         words(1),

@@ -64,7 +64,7 @@ enum Command {
         #[arg(long)]
         sha: Option<String>,
     },
-    /// Lists the deployments, the newest first
+    /// Lists the deployments, the newest first, each with what was said of it
     Deployments {
         #[arg(default_value = REPOSITORY)]
         repository: String,
@@ -150,6 +150,12 @@ fn run(command: Command) -> Result<(), String> {
                 ]
                 .map(text);
                 println!("{} {sha} {environment} by {by} at {at}", made["id"]);
+                let path = format!("repos/{repository}/deployments/{}/statuses", made["id"]);
+                for said in asked("GET", &path, None)?.as_array().unwrap().iter().rev() {
+                    let [state, description, log] =
+                        [&said["state"], &said["description"], &said["log_url"]].map(text);
+                    println!("    {state}: {description} {log}");
+                }
             }
         }
     }

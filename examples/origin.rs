@@ -6,22 +6,33 @@
 //!
 //! The order is the contract (docs/origin.md): verify, then do nothing if the id is
 //! known, then answer 2xx. The known ids are kept in SQLite, so that a restart does not build twice.
+//! What becomes of a build is reported to the gate, signed with the same secret.
 
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
+use axum::routing::{get, post};
 use clap::Parser;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::Connection;
 use serde::Deserialize;
+use serde_json::json;
 use standardwebhooks::Webhook;
+
+/// How long a build takes that this origin plays.
+const BUILDING: Duration = Duration::from_secs(3);
+
+/// How long is waited before a report is sent again that the gate did not take.
+const AGAIN_AFTER: [Duration; 4] =
+    [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(60)];
 
 /// The largest build request: a queue message has at most 128,000 bytes.
 const LARGEST_BODY: usize = 128_000;
@@ -44,9 +55,16 @@ struct Settings {
     /// bears it.
     #[arg(long)]
     fail_one_in: Option<usize>,
+
+    /// The gate's URL: what becomes of a build is reported there. If not given, nothing is reported.
+    #[arg(long)]
+    gate: Option<String>,
 }
 
 struct Origin {
+    /// Its own URL.
+    url: String,
+    gate: Option<String>,
     keys: Vec<Webhook>,
     builds: Mutex<Connection>,
     fail_one_in: Option<usize>,
@@ -92,14 +110,19 @@ async fn receive(
         return (StatusCode::INTERNAL_SERVER_ERROR, "failed, as asked".to_owned());
     }
     match origin.remember(&request.id) {
-        Ok(true) => println!(
-            "build request {}: build {} at {} ({})\n{}",
-            printable(&request.id),
-            printable(&request.repository.full_name),
-            printable(&request.commit.sha),
-            printable(&request.commit.reference),
-            printable(&String::from_utf8_lossy(&body))
-        ),
+        Ok(true) => {
+            println!(
+                "build request {}: build {} at {} ({})\n{}",
+                printable(&request.id),
+                printable(&request.repository.full_name),
+                printable(&request.commit.sha),
+                printable(&request.commit.reference),
+                printable(&String::from_utf8_lossy(&body))
+            );
+            if origin.gate.is_some() {
+                tokio::spawn(build(Arc::clone(&origin), request.id));
+            }
+        }
         Ok(false) => {
             println!("build request {}: known already, nothing to do", printable(&request.id));
         }
@@ -113,6 +136,40 @@ async fn receive(
     (StatusCode::ACCEPTED, String::new())
 }
 
+/// Plays a build, and reports what becomes of it.
+async fn build(origin: Arc<Origin>, id: String) {
+    let log = format!("{}/logs/{}", origin.url, utf8_percent_encode(&id, NON_ALPHANUMERIC));
+    report(&origin, &id, json!({"build": id, "state": "in_progress", "log_url": log})).await;
+    tokio::time::sleep(BUILDING).await;
+    report(&origin, &id, json!({"build": id, "state": "success", "description": "built"})).await;
+}
+
+/// Reports to the gate, and says what it answers. What the gate cannot take now is sent again; what it refuses is not.
+async fn report(origin: &Arc<Origin>, id: &str, report: serde_json::Value) {
+    let state = report["state"].as_str().unwrap_or_default().to_owned();
+    for delay in AGAIN_AFTER {
+        tokio::time::sleep(delay).await;
+        let (origin, body) = (Arc::clone(origin), report.to_string());
+        let sent = tokio::task::spawn_blocking(move || origin.send(&body)).await;
+        match sent.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(status) => {
+                println!("build request {}: reported {state}, answered {status}", printable(id));
+                if status < 500 {
+                    return;
+                }
+            }
+            Err(error) => {
+                println!("build request {}: cannot report {state}: {error}", printable(id));
+            }
+        }
+    }
+}
+
+/// What there is to read of a build.
+async fn log(Path(id): Path<String>) -> String {
+    format!("{}: this origin only plays that it builds.\n", printable(&id))
+}
+
 /// A text from outside, without the characters that would command a terminal or hide what stands there.
 fn printable(text: &str) -> String {
     let hides = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}');
@@ -124,6 +181,32 @@ impl Origin {
     fn remember(&self, id: &str) -> rusqlite::Result<bool> {
         let builds = self.builds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Ok(builds.execute("INSERT OR IGNORE INTO builds (id) VALUES (?)", [id])? == 1)
+    }
+
+    /// Sends a report, signed with the newest secret, and gives the status of the answer.
+    fn send(&self, body: &str) -> Result<u16, String> {
+        let (Some(gate), Some(key)) = (&self.gate, self.keys.first()) else {
+            return Err("there is no gate to report to".to_owned());
+        };
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+        let id = format!("report-{:016x}", fastrand::u64(..));
+        let signature = key
+            .sign(&id, now.as_secs() as i64, body.as_bytes())
+            .map_err(|error| error.to_string())?;
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(10)))
+            .build()
+            .into();
+        let answer = agent
+            .post(format!("{}/-/reports", gate.trim_end_matches('/')))
+            .header("Content-Type", "application/json")
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", now.as_secs().to_string())
+            .header("webhook-signature", &signature)
+            .send(body);
+        answer.map(|answer| answer.status().as_u16()).map_err(|error| error.to_string())
     }
 
     /// Whether to fail now: asked twice a request, so each time half as often.
@@ -158,16 +241,18 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
          CREATE TABLE IF NOT EXISTS builds (id TEXT PRIMARY KEY) WITHOUT ROWID;",
     )?;
-    let origin = Origin { keys, builds: Mutex::new(builds), fail_one_in: settings.fail_one_in };
-
-    let app = Router::new()
-        .route("/builds", post(receive))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .with_state(Arc::new(origin));
     let listener = tokio::net::TcpListener::bind(settings.listen).await.map_err(|error| {
         format!("cannot listen on {} ({error}): does another origin run there? Stop it, or choose another address with --listen", settings.listen)
     })?;
-    println!("waiting for build requests on http://{}/builds", listener.local_addr()?);
+    let url = format!("http://{}", listener.local_addr()?);
+    println!("waiting for build requests on {url}/builds");
+    let Settings { gate, fail_one_in, .. } = settings;
+    let origin = Origin { url, gate, keys, builds: Mutex::new(builds), fail_one_in };
+    let app = Router::new()
+        .route("/builds", post(receive))
+        .route("/logs/{id}", get(log))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(Arc::new(origin));
     axum::serve(listener, app).await?;
     Ok(())
 }

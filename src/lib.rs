@@ -4,7 +4,10 @@
 //! ```text
 //! fetch:  a delivery of GitHub's → verified → event → policy → verdict → queue → answer   [`delivery`]
 //!         the operator → admitted → ledger, queues → answer                               [`operator`]
+//!         a report of the origin's → verified → ledger → answer                           [`reports`]
 //! queue:  build request → origin → done, again later, or a dead letter                    [`handover`]
+//!         what is to be done at GitHub: a deployment made, a status said                  [`jobs`]
+//! cron:   what waits for too long                                                         [`scheduled`]
 //! ```
 //!
 //! This file is the doors. Each story is told in the `mod.rs` of its folder, which asks the runtime for what it
@@ -20,9 +23,11 @@
 
 pub mod about;
 pub mod auto_deploy;
+pub mod build;
 pub mod delivery;
 pub mod github;
 pub mod handover;
+pub mod jobs;
 pub mod json;
 pub mod leaving;
 pub mod ledger;
@@ -32,11 +37,15 @@ pub mod message;
 pub mod operator;
 mod platform;
 pub mod policy;
+mod progress;
 pub mod published;
+pub mod reports;
 pub mod repository;
 pub mod retry;
 pub mod route;
 pub mod signature;
+pub mod statuses;
+pub mod sweep;
 pub mod time;
 pub mod url;
 
@@ -48,6 +57,7 @@ use platform::response::{Response, html, plain};
 use platform::task::Task;
 use platform::{Error, exported};
 use route::{NoRoute, Page, Route};
+use statuses::LookedAgain;
 use url::Location;
 
 /// The cron trigger for what has to be soon; any other is for what is old.
@@ -76,6 +86,7 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
         Ok(Route::Delivery(entrance)) => {
             delivery::receive(request, env, location.gate, &entrance).await
         }
+        Ok(Route::Report) => Box::pin(reports::receive(request, env, location.gate)).await,
         Ok(Route::Operator(asked)) => match operator::token(env, location.gate) {
             // Boxed, for each task takes the room of its largest branch, and a delivery's needs less.
             Some(token) => Box::pin(operator::answer(request, env, &location, asked, &token)).await,
@@ -95,9 +106,7 @@ pub fn message(queue: &str, message: RawMessage, env: Env) -> Task {
         Work::Builds => {
             Task::doing(async move { handover::hand_over(message, &env, given_up).await })
         }
-        Work::GitHub => {
-            Task::doing(async move { auto_deploy::work(message, &env, given_up).await })
-        }
+        Work::GitHub => Task::doing(async move { jobs::work(message, &env, given_up).await }),
     }
 }
 
@@ -105,12 +114,20 @@ pub fn message(queue: &str, message: RawMessage, env: Env) -> Task {
 #[exported]
 pub fn scheduled(cron: String, env: Env) -> Task {
     Task::doing(async move {
-        let looks = auto_deploy::look_again(&env, cron.as_str() != EACH_MINUTE).await;
-        platform::log(&log::Line::Scheduled {
-            cron: &cron,
-            looks: *looks.as_ref().unwrap_or(&0),
-            detail: looks.as_ref().err().map(String::as_str),
-        });
+        let is_tidying = cron.as_str() != EACH_MINUTE;
+        let commits = auto_deploy::look_again(&env, is_tidying).await;
+        let builds = statuses::look_again(&env, is_tidying).await;
+        // Once every ten minutes, with what is old.
+        let swept = if is_tidying { sweep::run(&env, false).await } else { Ok(None) };
+        if let Ok(Some(sweep)) = &swept {
+            platform::log(&sweep::line(sweep));
+        }
+        let errors = [commits.as_ref().err(), builds.as_ref().err(), swept.as_ref().err()];
+        let errors: Vec<&str> = errors.into_iter().flatten().map(String::as_str).collect();
+        let detail = (!errors.is_empty()).then(|| errors.join("; "));
+        let LookedAgain { silent, untold } = builds.unwrap_or_default();
+        let looks = commits.unwrap_or_default();
+        platform::log(&log::Line::Scheduled { cron: &cron, looks, silent, untold, detail });
         Ok(())
     })
 }

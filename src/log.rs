@@ -68,6 +68,14 @@ pub enum Line<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         ledger_error: Option<&'a str>,
     },
+    /// What an attempt came to could not be kept with the build: GitHub and the operator see it as it was.
+    #[serde(rename = "handover")]
+    NotKept {
+        /// The build request's id.
+        build: &'a str,
+        /// What went wrong.
+        detail: &'a str,
+    },
     /// What became of an attempt at something that is to be done at GitHub.
     GitHub {
         /// `done`, `retried`, `dead-letter` or `queued-again`.
@@ -86,7 +94,14 @@ pub enum Line<'a> {
         /// The full name of the repository.
         repository: Option<&'a str>,
         /// The commit's hash.
+        #[serde(skip_serializing_if = "Option::is_none")]
         sha: Option<&'a str>,
+        /// The build request's id, where it is about a build.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        build: Option<&'a str>,
+        /// What GitHub was told of the build, in this order.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        told: Vec<&'static str>,
         /// What became of the commit, by environment.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         found: Vec<FoundLine<'a>>,
@@ -103,7 +118,47 @@ pub enum Line<'a> {
         cron: &'a str,
         /// How many commits are looked at again.
         looks: usize,
+        /// How many builds have ended because nothing was heard of them.
+        silent: usize,
+        /// How many builds GitHub is to be told of that it was not told of in time.
+        untold: usize,
         /// What went wrong.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// What a sweep came to.
+    Sweep {
+        /// How many webhooks' deliveries were looked at.
+        hooks: u64,
+        /// How many deliveries GitHub listed that were not known yet.
+        listed: u64,
+        /// How many events were found missed.
+        missed: u64,
+        /// How many that had been missed were found delivered.
+        delivered: u64,
+        /// How many GitHub is asked to deliver again now.
+        redelivering: u64,
+        /// How many are not asked for any more.
+        given_up: u64,
+        /// Whether a list went on beyond what one sweep looks at.
+        is_cut: bool,
+        /// What could not be looked at, and why.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        problems: &'a [String],
+    },
+    /// What became of a report of the origin's.
+    Report {
+        /// `queued`, `ignored` or `rejected`.
+        outcome: &'static str,
+        /// The answer's code.
+        code: &'static str,
+        /// The answer's HTTP status.
+        status: u16,
+        /// The build request's id, where the signature is good.
+        build: Option<&'a str>,
+        /// What is reported, likewise.
+        state: Option<&'static str>,
+        /// What went wrong inside.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<&'a str>,
     },

@@ -1,10 +1,15 @@
 //! Every route of the gate, with the methods that it takes.
 
+use percent_encoding::percent_decode_str;
+
 use crate::repository::RepositoryName;
 use crate::url::Location;
 
 /// Where every operator's route begins: no GitHub owner can be called `-`.
 const OPERATOR: &str = "/-/";
+
+/// Where the origin reports.
+const REPORTS: &str = "/-/reports";
 
 /// Where the answers are explained: no repository's name is without a slash.
 pub const HELP: &str = "/help";
@@ -16,7 +21,9 @@ pub enum Route {
     Page(Page),
     /// `POST` of a webhook.
     Delivery(Entrance),
-    /// All under `/-/`. Whether there is such a route, and with which methods, is told to the operator only.
+    /// `POST /-/reports`: what the origin says of a build.
+    Report,
+    /// All else under `/-/`. Whether there is such a route, and with which methods, is told to the operator only.
     Operator(Result<OperatorRoute, NoRoute>),
 }
 
@@ -45,6 +52,16 @@ pub enum Entrance {
 pub enum OperatorRoute {
     /// `GET /-/dead-letters`
     ListLetters,
+    /// `GET /-/builds`
+    ListBuilds,
+    /// `GET /-/builds/ID`, whose id has slashes.
+    ShowBuild(String),
+    /// `GET /-/health`
+    Health,
+    /// `GET /-/sweeps`
+    ListSweeps,
+    /// `POST /-/sweeps`: one is made now.
+    Sweep,
     /// `GET /-/auto-deployments`
     ListAutoDeployments,
     /// `POST /-/auto-deployments/OWNER/NAME/SHA/retry`
@@ -81,6 +98,12 @@ pub enum NoRoute {
 impl Route {
     /// Finds the route of a request. For a webhook, a slash at the path's end changes nothing.
     pub fn parse(method: &str, location: &Location) -> Result<Self, NoRoute> {
+        if location.path == REPORTS {
+            return match method {
+                "POST" => Ok(Self::Report),
+                _ => Err(NoRoute::MethodNotAllowed { allow: "POST" }),
+            };
+        }
         if let Some(path) = location.path.strip_prefix(OPERATOR) {
             return Ok(Self::Operator(OperatorRoute::parse(method, path)));
         }
@@ -123,6 +146,15 @@ impl OperatorRoute {
             ("GET", ["dead-letters", id]) => Ok(Self::ShowLetter((*id).to_owned())),
             ("DELETE", ["dead-letters", id]) => Ok(Self::DropLetter((*id).to_owned())),
             ("POST", ["dead-letters", id, "redrive"]) => Ok(Self::RedriveLetter((*id).to_owned())),
+            ("GET", ["health"]) => Ok(Self::Health),
+            ("GET", ["sweeps"]) => Ok(Self::ListSweeps),
+            ("POST", ["sweeps"]) => Ok(Self::Sweep),
+            (_, ["sweeps"]) => not_allowed("GET, POST"),
+            ("GET", ["builds"]) => Ok(Self::ListBuilds),
+            ("GET", ["builds", id @ ..]) => {
+                let id = percent_decode_str(&id.join("/")).decode_utf8_lossy().into_owned();
+                Ok(Self::ShowBuild(id))
+            }
             ("GET", ["auto-deployments"]) => Ok(Self::ListAutoDeployments),
             ("POST", ["auto-deployments", owner, name, sha, "retry"]) => {
                 Ok(Self::RetryAutoDeployment {
@@ -132,7 +164,10 @@ impl OperatorRoute {
             }
             ("GET", ["app"]) => Ok(Self::ShowApp),
             ("PUT", ["app", "hook"]) => Ok(Self::SetAppHook),
-            (_, ["dead-letters"] | ["auto-deployments"] | ["app"]) => not_allowed("GET"),
+            (
+                _,
+                ["dead-letters"] | ["auto-deployments"] | ["app"] | ["health"] | ["builds", ..],
+            ) => not_allowed("GET"),
             (_, ["dead-letters", _]) => not_allowed("GET, DELETE"),
             (_, ["dead-letters", _, "redrive"] | ["auto-deployments", _, _, _, "retry"]) => {
                 not_allowed("POST")
@@ -194,11 +229,33 @@ mod tests {
     }
 
     #[test]
+    fn a_report_is_not_the_operators() {
+        assert_eq!(parse("POST", "/-/reports?x"), Ok(Route::Report));
+        for method in ["GET", "PUT"] {
+            let not_allowed = Err(NoRoute::MethodNotAllowed { allow: "POST" });
+            assert_eq!(parse(method, "/-/reports"), not_allowed);
+        }
+    }
+
+    #[test]
     fn every_operators_route() {
         let not_allowed = |allow| Err(NoRoute::MethodNotAllowed { allow });
         for (method, path, route) in [
             ("GET", "/-/dead-letters", Ok(OperatorRoute::ListLetters)),
             ("GET", "/-/dead-letters?cursor=7", Ok(OperatorRoute::ListLetters)),
+            ("GET", "/-/builds?state=queued", Ok(OperatorRoute::ListBuilds)),
+            (
+                "GET",
+                "/-/builds/push%3Ao/n:refs%2Fheads%2F%C3%BC:1:2?x",
+                Ok(OperatorRoute::ShowBuild("push:o/n:refs/heads/ü:1:2".into())),
+            ),
+            ("GET", "/-/sweeps?limit=1", Ok(OperatorRoute::ListSweeps)),
+            ("GET", "/-/health", Ok(OperatorRoute::Health)),
+            ("POST", "/-/health", not_allowed("GET")),
+            ("POST", "/-/sweeps", Ok(OperatorRoute::Sweep)),
+            ("DELETE", "/-/sweeps", not_allowed("GET, POST")),
+            ("POST", "/-/builds", not_allowed("GET")),
+            ("DELETE", "/-/builds/a/b", not_allowed("GET")),
             ("GET", "/-/auto-deployments?state=red", Ok(OperatorRoute::ListAutoDeployments)),
             (
                 "POST",

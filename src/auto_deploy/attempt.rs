@@ -37,13 +37,6 @@ pub enum Attempt {
         /// What it said instead.
         detail: String,
     },
-    /// The message is no job.
-    Unreadable {
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The queue gave the message up and moved it to its dead-letter queue.
-    GivenUpByQueue,
 }
 
 /// What became of a commit in an environment.
@@ -92,7 +85,6 @@ impl Attempt {
             Self::Looked { again_in: Some(seconds), .. } => Try::Again { no_sooner_than: *seconds },
             Self::GitHub(failure) => Try::Again { no_sooner_than: failure.again_in() },
             Self::NoIdentity(_) | Self::Unavailable { .. } => Try::Again { no_sooner_than: 0 },
-            Self::Unreadable { .. } | Self::GivenUpByQueue => Try::Never,
         }
     }
 
@@ -111,8 +103,6 @@ impl Attempt {
             Self::GitHub(failure) | Self::LeftToCron(failure) => failure.code(),
             Self::NoIdentity(_) => "github-not-configured",
             Self::Unavailable { code, .. } => code,
-            Self::Unreadable { .. } => "message-unreadable",
-            Self::GivenUpByQueue => "given-up-by-queue",
         }
     }
 
@@ -121,8 +111,8 @@ impl Attempt {
         match self {
             Self::GitHub(failure) | Self::LeftToCron(failure) => Some(failure.to_string()),
             Self::NoIdentity(why) => Some(why.to_string()),
-            Self::Unavailable { detail, .. } | Self::Unreadable { detail } => Some(detail.clone()),
-            Self::Looked { .. } | Self::Nothing { .. } | Self::GivenUpByQueue => None,
+            Self::Unavailable { detail, .. } => Some(detail.clone()),
+            Self::Looked { .. } | Self::Nothing { .. } => None,
         }
     }
 }
@@ -157,8 +147,6 @@ mod tests {
                 again(0),
                 "ledger-unavailable",
             ),
-            (Attempt::Unreadable { detail: String::new() }, Try::Never, "message-unreadable"),
-            (Attempt::GivenUpByQueue, Try::Never, "given-up-by-queue"),
         ] {
             assert_eq!((attempt.tried(), attempt.code()), (tried, code), "{attempt:?}");
         }

@@ -12,26 +12,20 @@ pub mod verdict;
 use std::cell::Cell;
 
 use crate::github::api::{
-    Branch, Call, Comparison, Deployment, DeploymentPayload, Failure, NewDeployment,
+    Branch, Call, Comparison, Deployment, DeploymentPayload, Failure, NewDeployment, Purpose,
     RepositoryFacts,
 };
 use crate::github::{AtRepository, GitHub, Page, gather};
-use crate::leaving::settle;
 use crate::ledger::auto_deployments::{self, Claim, Key, Looked, Note};
-use crate::ledger::dead_letters::DeadLetter;
-use crate::log;
 use crate::message::Work;
 use crate::message::auto_deployment::{AutoDeployment, State};
 use crate::message::github_job::AutoDeploy as Job;
 use crate::platform::env::Env;
-use crate::platform::queue::{self, Message};
-use crate::platform::{self, Error, kv};
+use crate::platform::{self, kv, queue};
 use crate::policy::Policy;
 use crate::policy::auto_deploy::AutoDeploy;
 use crate::policy::lookup::{self, NoPolicy};
 use crate::repository::{RepositoryName, Sha};
-use crate::retry::{Schedule, Step};
-use crate::time::rfc3339;
 use attempt::{Attempt, Found, Nothing};
 use verdict::{Fact, Facts, Verdict, judge};
 
@@ -77,93 +71,15 @@ const DESCRIPTION: &str = "Auto-Deployment by buildgate";
 /// Longest description, in characters: GitHub's bound for that of a status, and so as much as its pages show.
 const LONGEST_DESCRIPTION: usize = 140;
 
-/// Does what one message asks for.
-///
-/// Errors where the queue can be told nothing of the message.
-pub async fn work(message: Message, env: &Env, given_up: bool) -> Result<(), Error> {
-    let started = platform::now();
-    let schedule = Schedule::read(|name| env.text(name)).unwrap_or_default();
-    let (text, number) = (message.text(), message.attempt());
-    let age = started.saturating_sub(message.sent_at()) / 1_000;
-    // The last time, a message that the queue gave up is kept unread: to look into it may be what panics.
-    let is_last = given_up && schedule.is_ending(number, age);
-    let job =
-        if is_last { Err("not looked into any more".to_owned()) } else { Job::from_message(&text) };
-    let attempt = match &job {
-        _ if given_up => Attempt::GivenUpByQueue,
-        Err(detail) => Attempt::Unreadable { detail: detail.clone() },
-        Ok(job) => match look(env, job, number).await {
-            Ok(looked) => looked,
-            Err(failed) => {
-                // Where that fails, too, the next hint finds a commit that is looked at again by this message alone.
-                let _ = auto_deployments::undo_look(env, &looked(job)).await;
-                failed
-            }
-        },
-    };
-
-    let now = platform::now();
-    let (job, id, stored_at, detail) = (job.ok(), message.id(), rfc3339(now), attempt.detail());
-    let letter = DeadLetter {
-        queue: Work::GitHub.as_str(),
-        message_id: &id,
-        build: None,
-        repository: job.as_ref().map(|job| job.repository.as_spelt()),
-        reason: attempt.code(),
-        detail: detail.as_deref(),
-        status: None,
-        answer: None,
-        attempts: (attempt != Attempt::GivenUpByQueue).then_some(number),
-        stored_at: &stored_at,
-        message: &text,
-    };
-    let left =
-        settle(env, &message, Work::GitHub, &schedule, attempt.tried(), &letter, is_last).await;
-    let ms = now.saturating_sub(started);
-    platform::log(&line(
-        &attempt,
-        job.as_ref(),
-        number,
-        ms,
-        left.step,
-        left.ledger_error.as_deref(),
-    ));
-    left.told
-}
-
-/// The line that an attempt leaves in the log.
-fn line<'a>(
-    attempt: &'a Attempt,
-    job: Option<&'a Job>,
-    number: u32,
-    ms: u64,
-    step: Step,
-    ledger_error: Option<&'a str>,
-) -> log::Line<'a> {
-    let found = match attempt {
-        Attempt::Looked { found, .. } => found.as_slice(),
-        _ => &[],
-    };
-    log::Line::GitHub {
-        outcome: step.as_str(),
-        code: attempt.code(),
-        ms,
-        attempt: number,
-        retry_in: step.seconds(),
-        delivery: job.and_then(|job| job.delivery.as_deref()),
-        repository: job.map(|job| job.repository.as_spelt()),
-        sha: job.map(|job| job.sha.as_str()),
-        found: found
-            .iter()
-            .map(|found| log::FoundLine {
-                environment: &found.environment,
-                state: found.state.as_str(),
-                reason: &found.reason,
-                deployment: found.deployment,
-            })
-            .collect(),
-        detail: attempt.detail(),
-        ledger_error,
+/// Looks at a commit, at attempt number `number`; the first is 1.
+pub async fn attempt(env: &Env, job: &Job, number: u32) -> Attempt {
+    match look(env, job, number).await {
+        Ok(looked) => looked,
+        Err(failed) => {
+            // Where that fails, too, the next hint finds a commit that is looked at again by this message alone.
+            let _ = auto_deployments::undo_look(env, &looked(job)).await;
+            failed
+        }
     }
 }
 
@@ -303,7 +219,8 @@ impl Look<'_> {
             }
         };
         let job = self.job;
-        let at = github.at(&job.repository, job.repository_id, job.installation);
+        let (id, installation) = (job.repository_id, job.installation);
+        let at = github.at(&job.repository, id, installation, Purpose::Deploy);
         match self.ask(&at).await {
             Err(Attempt::GitHub(failure)) => {
                 let reason = failure.to_string();

@@ -262,6 +262,7 @@ mod tests {
             id,
             context: context.into(),
             state: state.into(),
+            description: None,
             creator: Some(creator.into()),
             updated_at: Moment::from_seconds(NOW - 100),
         })

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use buildgate::message::auto_deployment::{AutoDeployment, State};
-use buildgate::operator::answer::{ListPage, Retried};
+use buildgate::operator::answer::Retried;
 use buildgate::repository::RepositoryName;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -103,7 +103,7 @@ impl AutoDeployments {
                     ("state", state.as_deref()),
                     ("environment", environment.as_deref()),
                 ];
-                found(&gate, &filters, *limit).map(|items| self.list(&items))
+                gate.items("auto-deployments", &filters, *limit).map(|items| self.list(&items))
             }
             Action::Show { commit } => of_commit(&gate, commit).map(|items| self.show(&items)),
             Action::Retry { commit } => self.retry(&gate, commit),
@@ -208,7 +208,7 @@ fn tell(item: &AutoDeployment) {
 fn of_commit(gate: &Gate, commit: &CommitName) -> Result<Vec<AutoDeployment>, Failure> {
     let filters =
         [("repository", Some(commit.repository.as_spelt())), ("sha", Some(commit.sha.as_str()))];
-    let items = found(gate, &filters, usize::MAX)?;
+    let items: Vec<AutoDeployment> = gate.items("auto-deployments", &filters, usize::MAX)?;
     match items.iter().find(|item| Some(&item.sha) != items.first().map(|first| &first.sha)) {
         Some(other) => Err(Failure::Refused(format!(
             "several commits begin with {}, one of them {}: give more of it",
@@ -216,34 +216,4 @@ fn of_commit(gate: &Gate, commit: &CommitName) -> Result<Vec<AutoDeployment>, Fa
         ))),
         None => Ok(items),
     }
-}
-
-/// What is found by filters, at most so many, page by page.
-pub fn found(
-    gate: &Gate,
-    filters: &[(&str, Option<&str>)],
-    most: usize,
-) -> Result<Vec<AutoDeployment>, Failure> {
-    let mut items = Vec::new();
-    let mut cursor = None;
-    while items.len() < most {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in filters {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
-        if let Some(cursor) = cursor {
-            query.append_pair("cursor", &format!("{cursor}"));
-        }
-        let page: ListPage<AutoDeployment> =
-            gate.ask("GET", &format!("auto-deployments?{}", query.finish()))?;
-        items.extend(page.items);
-        cursor = match page.next {
-            None => break,
-            next => next,
-        };
-    }
-    items.truncate(most);
-    Ok(items)
 }

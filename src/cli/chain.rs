@@ -7,12 +7,12 @@ use buildgate::auto_deploy::settings::settle;
 use buildgate::auto_deploy::verdict::{Fact, Facts, Verdict, judge};
 use buildgate::delivery::decision::SIGNS;
 use buildgate::github::api::{Branch, Call};
-use buildgate::message::auto_deployment::State;
+use buildgate::message::auto_deployment::{AutoDeployment, State};
 use buildgate::operator::answer::Identity;
+use buildgate::operator::health::{Health, Item};
 use buildgate::policy::auto_deploy::AutoDeploy;
 use buildgate::repository::RepositoryName;
 
-use crate::auto_deployments;
 use crate::check::{Findings, Fix};
 use crate::gate::Gate;
 use crate::github::{Failure, GitHub, Hook};
@@ -85,6 +85,21 @@ pub fn check_identity(identity: &WhoItIs, findings: &mut Findings) {
                     "grant it in the App's settings, and accept it where the App is installed";
                 findings.wrong(WHAT, text, Fix::words(words));
             }
+        }
+    }
+}
+
+/// Looks whether GitHub is told what becomes of a build. Who the gate is at GitHub is looked at by itself where the gate
+/// deploys.
+pub fn check_way_back(gate: &Gate, deploys: bool, findings: &mut Findings) {
+    let health: Health = match gate.ask("GET", "health") {
+        Ok(health) => health,
+        Err(why) => return findings.note("back", why.why()),
+    };
+    for Item { name, detail, advice, .. } in health.items.into_iter().filter(|item| !item.ok) {
+        if name == "reports" || name == "LEDGER" || name == "github" && !deploys {
+            let advice = advice.map(|advice| format!(": {advice}")).unwrap_or_default();
+            findings.note("back", format!("{detail}{advice}"));
         }
     }
 }
@@ -162,7 +177,7 @@ pub fn check_commit(
     }
     let Some(gate) = gate else { return Ok(()) };
     let filters = [("repository", Some(repository.as_spelt())), ("sha", Some(tip.as_str()))];
-    match auto_deployments::found(gate, &filters, usize::MAX) {
+    match gate.items::<AutoDeployment>("auto-deployments", &filters, usize::MAX) {
         Err(failure) => findings.note("deploy", failure.why()),
         Ok(rows) if rows.is_empty() => {
             let text = format!(

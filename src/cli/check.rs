@@ -12,7 +12,9 @@ use buildgate::repository::RepositoryName;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::chain::{WhoItIs, check_commit, check_identity, check_signs, is_delivered_by_the_app};
+use crate::chain::{
+    WhoItIs, check_commit, check_identity, check_signs, check_way_back, is_delivered_by_the_app,
+};
 use crate::correction::correction;
 use crate::gate;
 use crate::github::{Delivery, Failure, GateAnswer, GitHub, Hook};
@@ -398,6 +400,9 @@ impl Checking<'_> {
                 }
                 shown = one.check_deliveries(github, hook, deliveries, &mut findings)?;
             }
+        }
+        if let Some(gate) = &gate {
+            check_way_back(gate, deploys.is_some(), &mut findings);
         }
         if let Some(policy) = deploys {
             check_identity(&identity, &mut findings);

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use buildgate::delivery::event::Deployment;
-use buildgate::delivery::judge::{Judged, ToQueue, judge};
+use buildgate::delivery::judge::{Judged, Question, ToQueue, judge};
 use buildgate::delivery::rejection::Rejection;
 use buildgate::delivery::verdict::{Known, Verdict};
 use buildgate::policy::{InvalidPolicy, Policy};
@@ -78,25 +77,18 @@ impl Explain {
             format!("--policy cannot be used: {problem}; {}", advice(&self.policy))
         })?;
         let policy_of = async |_: &RepositoryName| Ok(Rc::new(policy));
-        // Which deployments a gate has made stands in its ledger.
-        let made_for = async |_: &Deployment| Ok(None);
+        // Which deployments a gate has made, and what has begun, stands in its ledger.
+        let ask = async |_: Question<'_>| Ok(None);
         let received_at = u64::try_from(received_at)?;
         let github = self.github_url.or_else(|| setting("GITHUB_URL"));
         let github = GitHubUrl::parse(github.as_deref()).map_err(
             |InvalidGitHubUrl| "--github-url is not an https URL such as https://github.com",
         )?;
         let entrance = Entrance::Shared;
-        let judged = judge(
-            payload.as_bytes(),
-            &entrance,
-            &github,
-            received_at,
-            &mut known,
-            policy_of,
-            made_for,
-        )
-        .now_or_never()
-        .ok_or("there is something to wait for")?;
+        let judged =
+            judge(payload.as_bytes(), &entrance, &github, received_at, &mut known, policy_of, ask)
+                .now_or_never()
+                .ok_or("there is something to wait for")?;
         let Judged { verdict, to_queue } = judged.unwrap_or_else(|why: Rejection| Judged {
             verdict: Verdict::Rejected(why),
             to_queue: None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use buildgate::ledger::dead_letters::{DeadLetterPage, DeadLetterSummary};
-use buildgate::operator::answer::Identity;
+use buildgate::operator::answer::{Identity, ListPage};
 use buildgate::repository::RepositoryName;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
@@ -96,6 +96,36 @@ impl Gate {
             after = page.next;
         }
         Ok(letters)
+    }
+
+    /// What a list has by filters, at most so many, page by page.
+    pub fn items<T: DeserializeOwned>(
+        &self,
+        route: &str,
+        filters: &[(&str, Option<&str>)],
+        most: usize,
+    ) -> Result<Vec<T>, Failure> {
+        let mut items = Vec::new();
+        let mut cursor = None;
+        while items.len() < most {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            for (name, value) in filters {
+                if let Some(value) = value {
+                    query.append_pair(name, value);
+                }
+            }
+            if let Some(cursor) = cursor {
+                query.append_pair("cursor", &format!("{cursor}"));
+            }
+            let page: ListPage<T> = self.ask("GET", &format!("{route}?{}", query.finish()))?;
+            items.extend(page.items);
+            cursor = match page.next {
+                None => break,
+                next => next,
+            };
+        }
+        items.truncate(most);
+        Ok(items)
     }
 
     /// Asks a route, and gives what it answers.

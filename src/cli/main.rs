@@ -9,6 +9,7 @@
 
 mod app;
 mod auto_deployments;
+mod builds;
 mod chain;
 mod check;
 mod correction;
@@ -24,6 +25,7 @@ mod local;
 mod secret;
 mod signed;
 mod steps;
+mod sweep;
 mod target;
 mod triggers;
 mod unlink;
@@ -51,6 +53,8 @@ enum Command {
     Deliver(deliver::Deliver),
     DeadLetters(dead_letters::DeadLetters),
     AutoDeployments(auto_deployments::AutoDeployments),
+    Builds(builds::Builds),
+    Sweep(sweep::Sweep),
     Explain(explain::Explain),
     Secret(secret::Secret),
 }
@@ -65,6 +69,8 @@ fn main() -> ExitCode {
         Command::Deliver(deliver) => deliver.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
         Command::AutoDeployments(auto_deployments) => auto_deployments.run(),
+        Command::Builds(builds) => builds.run(),
+        Command::Sweep(sweep) => sweep.run(),
         Command::Explain(explain) => explain.run(),
         Command::Secret(secret) => secret.run(),
     };

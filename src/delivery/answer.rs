@@ -543,6 +543,10 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
                 )
             }
         }
+        Ignored::DeploymentBegun { state, id, build } => format!(
+            "Deployment {id} is being built already, as {build}, so its status {state} builds nothing anew: it comes from the \
+             gate or from the build service. There is nothing to do."
+        ),
         Ignored::EnvironmentNotEnabled { environment, enabled: None } => format!(
             "This deployment to {environment} was not built, and mostly that is as it should be: GitHub Pages makes \
              deployments of its own, which build only where the policy's `environments` list {environment}. To build them, \

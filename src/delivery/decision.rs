@@ -193,6 +193,15 @@ pub enum Ignored {
         /// Whether a GitHub Actions job made it.
         of_a_job: bool,
     },
+    /// A status of a deployment that is being built already: the gate, or the build service, has said so itself.
+    DeploymentBegun {
+        /// The status's state.
+        state: String,
+        /// GitHub's id of the deployment.
+        id: u64,
+        /// The id of the build request.
+        build: String,
+    },
     /// A deployment to an environment that the policy leaves out.
     EnvironmentNotEnabled {
         /// The environment.
@@ -236,7 +245,9 @@ impl Ignored {
             Self::DeploymentFromFork { .. } => "deployment-from-fork",
             Self::DeploymentFromPullRequest { .. } => "deployment-from-pull-request",
             Self::DeploymentNotStarted { .. } => "deployment-not-started",
-            Self::DeploymentStatusNotUsed { .. } => "deployment-status-not-used",
+            Self::DeploymentStatusNotUsed { .. } | Self::DeploymentBegun { .. } => {
+                "deployment-status-not-used"
+            }
             Self::EnvironmentNotEnabled { .. } => "environment-not-enabled",
             Self::BranchNotEnabled { .. } | Self::CommitOfAnotherBranch { .. } => {
                 "branch-not-enabled"

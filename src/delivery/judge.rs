@@ -33,10 +33,24 @@ pub struct ToQueue {
     pub build: Option<String>,
 }
 
+/// What the ledger is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Question<'a> {
+    /// For which branch the gate has made this deployment, if it has.
+    MadeFor(&'a Deployment),
+    /// The GUID of the delivery that a build has begun at, if it has; and it is to be kept whether a GitHub Actions job made
+    /// its deployment.
+    Begun {
+        /// The build's id.
+        build: &'a str,
+        /// Whether a job made it.
+        of_job: bool,
+    },
+}
+
 /// Judges the payload of a delivery that came in by `entrance` at `received_at`, in milliseconds since 1970, to a gate
 /// that serves `github`. `known` has the event and the delivery's GUID, and learns what the payload tells.
-/// `policy_of` looks up the policy of a repository, and `made_for` the branch that the gate made a deployment for, if it
-/// did; both are asked only where that is needed.
+/// `policy_of` looks up the policy of a repository, and `ask` what the ledger knows; both are asked only where that is needed.
 ///
 /// The order of these steps is the order of the refusals.
 pub async fn judge(
@@ -46,7 +60,7 @@ pub async fn judge(
     received_at: u64,
     known: &mut Known,
     policy_of: impl AsyncFnOnce(&RepositoryName) -> Result<Rc<Policy>, Rejection>,
-    made_for: impl AsyncFnOnce(&Deployment) -> Result<Option<String>, Rejection>,
+    ask: impl AsyncFn(Question<'_>) -> Result<Option<String>, Rejection>,
 ) -> Result<Judged, Rejection> {
     let mut event = Event::parse(known.event.as_deref().unwrap_or_default(), payload)?;
     known.learn_repository(&event);
@@ -91,7 +105,7 @@ pub async fn judge(
         // The gate deploys hashes, and what others deploy is not to wait for the ledger.
         && deployment.deployment.reference == deployment.deployment.sha.as_str()
     {
-        deployment.made_for = made_for(deployment).await?;
+        deployment.made_for = ask(Question::MadeFor(deployment)).await?;
     }
 
     let not_written =
@@ -124,6 +138,11 @@ pub async fn judge(
             let delivery = known.delivery.as_deref().unwrap_or_default();
             let request = build.request(delivery, received_at);
             let id = request.id.clone();
+            if let Event::Deployment(deployment) = &event
+                && let Some(ignored) = begun(deployment, &id, delivery, &ask).await?
+            {
+                return Ok(Judged { verdict: Verdict::Ignored(ignored), to_queue: None });
+            }
             let message = request.into_message().map_err(not_written)?;
             Judged {
                 verdict: Verdict::Queued(Queued::from(&build)),
@@ -131,6 +150,29 @@ pub async fn judge(
             }
         }
     })
+}
+
+/// Why a deployment that would be built is not: its build has begun, at another delivery than this.
+async fn begun(
+    event: &Deployment,
+    build: &str,
+    delivery: &str,
+    ask: &impl AsyncFn(Question<'_>) -> Result<Option<String>, Rejection>,
+) -> Result<Option<Ignored>, Rejection> {
+    let of_job = event.run.is_some();
+    if event.status.is_none() && !of_job {
+        return Ok(None);
+    }
+    let first = ask(Question::Begun { build, of_job }).await?;
+    // What is created is created once, and delivered again at worst.
+    let Some(state) = &event.status else { return Ok(None) };
+    Ok(first.filter(|first| !first.eq_ignore_ascii_case(delivery)).map(|_| {
+        Ignored::DeploymentBegun {
+            state: state.clone(),
+            id: event.deployment.id,
+            build: build.to_owned(),
+        }
+    }))
 }
 
 /// Checks that an event is of the repository by whose entrance it came: the secret of one repository must say
@@ -162,9 +204,8 @@ mod tests {
             let policy =
                 async |_: &RepositoryName| Ok(Rc::new(Policy::parse("deployment").unwrap()));
             let entrance = &Entrance::Shared;
-            let made_for = async |_: &Deployment| panic!("no policy wants to know");
-            let judged =
-                judge(payload.as_bytes(), entrance, &github, 0, &mut known, policy, made_for);
+            let ask = async |_: Question<'_>| panic!("there is nothing to ask");
+            let judged = judge(payload.as_bytes(), entrance, &github, 0, &mut known, policy, ask);
             let message = judged.now_or_never().unwrap().unwrap().to_queue.unwrap().message;
             assert!(message.contains(&format!("\"clone_url\":\"{spelt}\"")), "{message}");
         }

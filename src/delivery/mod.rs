@@ -15,6 +15,7 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use crate::ledger::auto_deployments::{self, Key};
+use crate::ledger::builds;
 use crate::memory::Remembered;
 use crate::message::Work;
 use crate::platform::crypto::HmacKey;
@@ -27,7 +28,7 @@ use crate::repository::RepositoryName;
 use crate::route::Entrance;
 use crate::signature;
 use event::{Deployment, DeploymentDetails};
-use judge::{Judged, ToQueue, judge};
+use judge::{Judged, Question, ToQueue, judge};
 use rejection::Rejection;
 use request::{ContentType, LARGEST_BODY, WebhookHeaders};
 use settings::{Guidance, Settings};
@@ -134,9 +135,9 @@ async fn take(
     let github = settings.github.as_ref()?;
     let policy_of =
         async |repository: &RepositoryName| look_up(env, repository, settings.policy_memory).await;
-    let made_for = async |deployment: &Deployment| Box::pin(branch_made_for(env, deployment)).await;
+    let asked = async |question: Question<'_>| Box::pin(ask(env, question, received_at)).await;
     let Judged { verdict, to_queue } =
-        judge(&payload, entrance, github, received_at, known, policy_of, made_for).await?;
+        judge(&payload, entrance, github, received_at, known, policy_of, asked).await?;
     // All that is left of the body is in what is to be queued.
     drop(payload);
     drop((body, room));
@@ -147,6 +148,20 @@ async fn take(
         known.build = build;
     }
     Ok(verdict)
+}
+
+/// Asks the ledger. Whether a build has begun is told where the ledger is there; where not, the origin knows its id.
+async fn ask(env: &Env, question: Question<'_>, now: u64) -> Result<Option<String>, Rejection> {
+    match question {
+        Question::MadeFor(deployment) => branch_made_for(env, deployment).await,
+        Question::Begun { build, of_job } => {
+            let Ok(first) = builds::delivery_of(env, build).await else { return Ok(None) };
+            if of_job {
+                let _ = builds::note_job(env, build, now).await;
+            }
+            Ok(first)
+        }
+    }
 }
 
 /// The branch that the gate made a deployment for, if it did: its ref is the commit's hash.

@@ -128,6 +128,49 @@ impl Call {
         Self::send("POST", format!("/repos/{name}/deployments"), deployment)
     }
 
+    /// Says what has become of a deployment.
+    /// <https://docs.github.com/en/rest/deployments/statuses?apiVersion=2022-11-28#create-a-deployment-status>
+    pub fn create_deployment_status(
+        name: &RepositoryName,
+        deployment: u64,
+        status: &NewDeploymentStatus<'_>,
+    ) -> Self {
+        Self::send("POST", format!("/repos/{name}/deployments/{deployment}/statuses"), status)
+    }
+
+    /// Asks what was said of a deployment last: a list of [`DeploymentStatus`].
+    /// <https://docs.github.com/en/rest/deployments/statuses?apiVersion=2022-11-28#list-deployment-statuses>
+    pub fn deployment_statuses(name: &RepositoryName, deployment: u64) -> Self {
+        Self::get(format!("/repos/{name}/deployments/{deployment}/statuses?{PER_PAGE}"))
+    }
+
+    /// Says what has become of a commit.
+    /// <https://docs.github.com/en/rest/commits/statuses?apiVersion=2022-11-28#create-a-commit-status>
+    pub fn create_status(name: &RepositoryName, sha: &Sha, status: &NewStatus<'_>) -> Self {
+        Self::send("POST", format!("/repos/{name}/statuses/{}", sha.as_str()), status)
+    }
+
+    /// Asks for the deliveries of a webhook, the newest first: pages of [`HookDelivery`].
+    /// <https://docs.github.com/en/rest/apps/webhooks?apiVersion=2022-11-28#list-deliveries-for-an-app-webhook>,
+    /// <https://docs.github.com/en/rest/repos/webhooks?apiVersion=2022-11-28#list-deliveries-for-a-repository-webhook>
+    pub fn deliveries(hook: &Hook) -> Self {
+        Self::get(format!("/{}/deliveries?{PER_PAGE}", hook.path()))
+    }
+
+    /// Has a webhook deliver something again.
+    /// <https://docs.github.com/en/rest/apps/webhooks?apiVersion=2022-11-28#redeliver-a-delivery-for-an-app-webhook>,
+    /// <https://docs.github.com/en/rest/repos/webhooks?apiVersion=2022-11-28#redeliver-a-delivery-for-a-repository-webhook>
+    pub fn redeliver(hook: &Hook, delivery: u64) -> Self {
+        let path = format!("/{}/deliveries/{delivery}/attempts", hook.path());
+        Self { method: "POST", path, body: None, not_after: None }
+    }
+
+    /// Asks for the webhooks of a repository: a list of [`RepositoryHook`].
+    /// <https://docs.github.com/en/rest/repos/webhooks?apiVersion=2022-11-28#list-repository-webhooks>
+    pub fn hooks(name: &RepositoryName) -> Self {
+        Self::get(format!("/repos/{name}/hooks?{PER_PAGE}"))
+    }
+
     /// As the App, asks for its installation on a repository: an [`Installation`].
     /// <https://docs.github.com/en/rest/apps/apps?apiVersion=2022-11-28#get-a-repository-installation-for-the-authenticated-app>
     pub fn installation(name: &RepositoryName) -> Self {
@@ -185,6 +228,37 @@ pub struct NewDeployment<'a> {
     pub description: &'a str,
 }
 
+/// What is to be said of a deployment.
+#[derive(Debug, Serialize)]
+pub struct NewDeploymentStatus<'a> {
+    /// Such as `in_progress`.
+    pub state: &'static str,
+    /// A sentence for people, of at most 140 characters.
+    pub description: &'a str,
+    /// Where its log is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_url: Option<&'a str>,
+    /// Where what was deployed is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment_url: Option<&'a str>,
+    /// False: a success of one commit does not take another one away.
+    pub auto_inactive: bool,
+}
+
+/// What is to be said of a commit.
+#[derive(Debug, Serialize)]
+pub struct NewStatus<'a> {
+    /// `pending`, `success`, `failure` or `error`.
+    pub state: &'static str,
+    /// A sentence for people, of at most 140 characters.
+    pub description: &'a str,
+    /// Where there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_url: Option<&'a str>,
+    /// Who says so.
+    pub context: &'a str,
+}
+
 /// What the gate passes on in a deployment: the branch, for its ref is the commit's hash.
 #[derive(Debug, Serialize)]
 pub struct DeploymentPayload<'a> {
@@ -209,15 +283,46 @@ pub struct AppHook<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permissions(pub &'static [(&'static str, &'static str)]);
 
-/// What the gate does at GitHub, and needs to be let do: what is looked at, and the deployment that is made
+/// All that the gate needs to be let do at GitHub
 /// (<https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps?apiVersion=2022-11-28>).
 pub const NEEDED: Permissions = Permissions(&[
     ("checks", "read"),
     ("contents", "read"),
     ("deployments", "write"),
     ("metadata", "read"),
-    ("statuses", "read"),
+    ("statuses", "write"),
 ]);
+
+/// What is to be done in a repository. An App has a token for it that can do nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// To look at a commit, and make a deployment of it.
+    Deploy,
+    /// To say what becomes of a deployment.
+    TellOfDeployment,
+    /// To say what becomes of a commit.
+    TellOfCommit,
+    /// To see what its webhooks have delivered, and have that delivered again.
+    Redeliver,
+}
+
+impl Purpose {
+    /// The permissions that it takes.
+    pub fn needs(self) -> Permissions {
+        Permissions(match self {
+            Self::Deploy => &[
+                ("checks", "read"),
+                ("contents", "read"),
+                ("deployments", "write"),
+                ("metadata", "read"),
+                ("statuses", "read"),
+            ],
+            Self::TellOfDeployment => &[("deployments", "write"), ("metadata", "read")],
+            Self::TellOfCommit => &[("metadata", "read"), ("statuses", "write")],
+            Self::Redeliver => &[("metadata", "read"), ("repository_hooks", "write")],
+        })
+    }
+}
 
 impl Serialize for Permissions {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -312,6 +417,8 @@ pub struct CommitStatus {
     pub context: String,
     /// `success`, `pending`, `failure` or `error`.
     pub state: String,
+    /// A sentence for people.
+    pub description: Option<String>,
     /// The login of whoever set it; an App's is its slug and `[bot]`.
     pub creator: Option<String>,
     /// When it was set.
@@ -323,6 +430,7 @@ impl Answer for CommitStatus {
         ("id", Want::Scalar),
         ("context", Want::Scalar),
         ("state", Want::Scalar),
+        ("description", Want::Scalar),
         ("creator", Want::Object(&[("login", Want::Scalar)])),
         ("updated_at", Want::Scalar),
     ];
@@ -333,6 +441,7 @@ impl Answer for CommitStatus {
             id: fields.take("id")?,
             context: fields.take("context")?,
             state: fields.take("state")?,
+            description: fields.take("description")?,
             creator: creator.map(|mut creator| creator.take("login")).transpose()?,
             updated_at: moment(&mut fields, "updated_at")?,
         })
@@ -575,6 +684,157 @@ impl Answer for AppFacts {
             events: fields.take("events")?,
         })
     }
+}
+
+/// What was said of a deployment.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DeploymentStatus {
+    /// Its id: the newer one's is larger.
+    pub id: u64,
+    /// Such as `in_progress`.
+    pub state: String,
+    /// A sentence for people.
+    pub description: Option<String>,
+}
+
+impl Answer for DeploymentStatus {
+    const WANTED: Wanted =
+        &[("id", Want::Scalar), ("state", Want::Scalar), ("description", Want::Scalar)];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        Ok(Self {
+            id: fields.take("id")?,
+            state: fields.take("state")?,
+            description: fields.take("description")?,
+        })
+    }
+}
+
+impl Listed for DeploymentStatus {
+    const LIST: Want = Want::List(&Want::Object(Self::WANTED));
+    const IN: Option<&'static str> = None;
+}
+
+/// A webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// The App's own.
+    App,
+    /// A repository's.
+    Repository {
+        /// The repository.
+        name: RepositoryName,
+        /// GitHub's id of the webhook.
+        hook: u64,
+    },
+}
+
+impl Hook {
+    /// Its path in the API, without a slash at its beginning.
+    pub fn path(&self) -> String {
+        match self {
+            Self::App => "app/hook".to_owned(),
+            Self::Repository { name, hook } => format!("repos/{name}/hooks/{hook}"),
+        }
+    }
+
+    /// The webhook of a path.
+    pub fn from_path(path: &str) -> Option<Self> {
+        match path.split('/').collect::<Vec<_>>().as_slice() {
+            ["app", "hook"] => Some(Self::App),
+            ["repos", owner, name, "hooks", hook] => Some(Self::Repository {
+                name: format!("{owner}/{name}").parse().ok()?,
+                hook: hook.parse().ok()?,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// A delivery of a webhook, as GitHub lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookDelivery {
+    /// Its id.
+    pub id: u64,
+    /// The event's GUID: that of all of its deliveries.
+    pub guid: String,
+    /// When it was delivered.
+    pub delivered_at: Moment,
+    /// What it was answered: 0 where nobody answered.
+    pub status_code: u16,
+    /// The event, such as `push`.
+    pub event: String,
+    /// Whether it was delivered before.
+    pub redelivery: bool,
+}
+
+impl HookDelivery {
+    /// Whether it was taken.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status_code)
+    }
+}
+
+impl Answer for HookDelivery {
+    const WANTED: Wanted = &[
+        ("id", Want::Scalar),
+        ("guid", Want::Scalar),
+        ("delivered_at", Want::Scalar),
+        ("status_code", Want::Scalar),
+        ("event", Want::Scalar),
+        ("redelivery", Want::Scalar),
+    ];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let delivered_at = moment(&mut fields, "delivered_at")?;
+        let status_code: Option<u64> = fields.take("status_code")?;
+        Ok(Self {
+            id: fields.take("id")?,
+            guid: fields.take("guid")?,
+            delivered_at: delivered_at.ok_or("missing field `delivered_at`")?,
+            status_code: status_code.and_then(|code| code.try_into().ok()).unwrap_or_default(),
+            event: fields.take("event")?,
+            redelivery: fields.take::<Option<bool>>("redelivery")?.unwrap_or_default(),
+        })
+    }
+}
+
+impl Listed for HookDelivery {
+    const LIST: Want = Want::List(&Want::Object(Self::WANTED));
+    const IN: Option<&'static str> = None;
+}
+
+/// A webhook of a repository, as GitHub lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryHook {
+    /// Its id.
+    pub id: u64,
+    /// Where it delivers to.
+    pub url: String,
+    /// Whether it does.
+    pub is_active: bool,
+}
+
+impl Answer for RepositoryHook {
+    const WANTED: Wanted = &[
+        ("id", Want::Scalar),
+        ("active", Want::Scalar),
+        ("config", Want::Object(&[("url", Want::Scalar)])),
+    ];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let url: Option<String> = fields.object("config")?.take("url")?;
+        Ok(Self {
+            id: fields.take("id")?,
+            url: url.unwrap_or_default(),
+            is_active: fields.take::<Option<bool>>("active")?.unwrap_or_default(),
+        })
+    }
+}
+
+impl Listed for RepositoryHook {
+    const LIST: Want = Want::List(&Want::Object(Self::WANTED));
+    const IN: Option<&'static str> = None;
 }
 
 /// A token of an App's installation. (What it looks like is GitHub's affair, and changes.)
@@ -889,8 +1149,36 @@ mod tests {
     }
 
     #[test]
+    fn a_webhook_is_known_by_its_path() {
+        let of_repository =
+            Hook::Repository { name: "octocat/Hello-World".parse().unwrap(), hook: 7 };
+        for hook in [Hook::App, of_repository] {
+            assert_eq!(Hook::from_path(&hook.path()), Some(hook));
+        }
+        for none in ["", "app", "app/hook/deliveries", "repos/o/n/hooks/x", "repos/o/../hooks/7"] {
+            assert_eq!(Hook::from_path(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn deliveries_and_webhooks_are_read() {
+        let body = br#"[{"id":24081517883,"guid":"g","delivered_at":"2026-11-25T00:00:00Z","redelivery":false,
+            "duration":0.1,"status":"OK","status_code":202,"event":"push","action":null,"repository_id":7},
+            {"id":1,"guid":"g","delivered_at":"2026-11-25T00:00:01.5Z","redelivery":true,"status_code":504,"event":"push"}]"#;
+        let listed: Vec<HookDelivery> = list(body).unwrap();
+        let found: Vec<(u64, bool, bool)> =
+            listed.iter().map(|one| (one.id, one.is_success(), one.redelivery)).collect();
+        assert_eq!(found, [(24_081_517_883, true, false), (1, false, true)]);
+        let body = br#"[{"id":7,"active":true,"config":{"url":"https://gate.example/o/n"}},{"id":8,"config":{}}]"#;
+        let listed: Vec<RepositoryHook> = list(body).unwrap();
+        let found: Vec<(u64, &str, bool)> =
+            listed.iter().map(|one| (one.id, &*one.url, one.is_active)).collect();
+        assert_eq!(found, [(7, "https://gate.example/o/n", true), (8, "", false)]);
+    }
+
+    #[test]
     fn a_token_is_asked_for_with_just_what_is_needed() {
-        let call = Call::access_token(7, 9, NEEDED);
+        let call = Call::access_token(7, 9, Purpose::Deploy.needs());
         assert_eq!((call.method, &*call.path), ("POST", "/app/installations/7/access_tokens"));
         assert_eq!(
             call.body.as_deref(),
@@ -899,13 +1187,18 @@ mod tests {
                  \"deployments\":\"write\",\"metadata\":\"read\",\"statuses\":\"read\"}}"
             )
         );
+        let granted = NEEDED.0.iter().map(|(name, level)| ((*name).into(), (*level).into()));
+        let granted: Vec<(String, String)> = granted.collect();
+        for purpose in [Purpose::Deploy, Purpose::TellOfDeployment, Purpose::TellOfCommit] {
+            assert!(purpose.needs().missing(&granted).is_empty(), "{purpose:?}");
+        }
         let granted = |all: &[(&str, &str)]| -> Vec<(String, String)> {
             all.iter().map(|(name, level)| ((*name).to_owned(), (*level).to_owned())).collect()
         };
         let some = granted(&[("checks", "write"), ("contents", "read"), ("deployments", "read")]);
         assert_eq!(
             NEEDED.missing(&some),
-            ["deployments: write", "metadata: read", "statuses: read"]
+            ["deployments: write", "metadata: read", "statuses: write"]
         );
     }
 

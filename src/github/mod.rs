@@ -17,7 +17,7 @@ use crate::platform::env::Env;
 use crate::platform::http::{self, NoAnswer};
 use crate::platform::{self, crypto};
 use crate::repository::RepositoryName;
-use api::{AccessToken, Answer, Call, Failure, Installation, Listed};
+use api::{AccessToken, Answer, Call, Failure, Installation, Listed, Purpose};
 use app::{App, Identity, NoIdentity};
 use settings::Settings;
 
@@ -48,8 +48,8 @@ const NEW_FOR: u64 = 5;
 const BETWEEN: u32 = 1_000;
 
 thread_local! {
-    /// The tokens of installations, by the repository's id.
-    static TOKENS: RefCell<Remembered<u64, SecretString>> =
+    /// The tokens of installations, by the repository's id and what each is for.
+    static TOKENS: RefCell<Remembered<(u64, Purpose), SecretString>> =
         RefCell::new(Remembered::at_most(MOST_REMEMBERED));
     /// The installations, by the repository's id.
     static INSTALLATIONS: RefCell<Remembered<u64, u64>> =
@@ -82,6 +82,11 @@ impl Page {
     /// What it tells.
     pub fn object<T: Answer>(self) -> Result<T, Failure> {
         api::object(&self.body).map_err(strange)
+    }
+
+    /// Where the list goes on, if it does: a path of the API.
+    pub fn next(&self) -> Option<&str> {
+        self.next.as_deref()
     }
 
     /// What is listed on it.
@@ -135,14 +140,15 @@ impl GitHub {
         }
     }
 
-    /// GitHub, to be asked about one repository. `installation` is where the App is said to be installed.
+    /// GitHub, to be asked about one repository, for one purpose. `installation` is where the App is said to be installed.
     pub fn at<'a>(
         &'a self,
         repository: &'a RepositoryName,
         id: u64,
         installation: Option<u64>,
+        purpose: Purpose,
     ) -> AtRepository<'a> {
-        AtRepository { github: self, repository, id, installation }
+        AtRepository { github: self, repository, id, installation, purpose }
     }
 
     /// Makes a call, and follows where it is redirected.
@@ -232,6 +238,7 @@ pub struct AtRepository<'a> {
     pub repository: &'a RepositoryName,
     id: u64,
     installation: Option<u64>,
+    purpose: Purpose,
 }
 
 impl AtRepository<'_> {
@@ -257,8 +264,8 @@ impl AtRepository<'_> {
             Identity::Token(token) => return ask(token).await,
             Identity::App(app) => AsApp { github: self.github, app },
         };
-        let now = platform::now() / 1_000;
-        if let Some(token) = TOKENS.with_borrow_mut(|tokens| tokens.get(&self.id, now)) {
+        let (now, key) = (platform::now() / 1_000, (self.id, self.purpose));
+        if let Some(token) = TOKENS.with_borrow_mut(|tokens| tokens.get(&key, now)) {
             match ask(&token).await {
                 Err(Failure::Unauthorized) => {}
                 answer => return answer,
@@ -267,14 +274,14 @@ impl AtRepository<'_> {
         let AccessToken { token, expires_at } = self.new_token(&app).await?;
         let made_at = platform::now() / 1_000;
         let until = expires_at.seconds().saturating_sub(MARGIN);
-        TOKENS.with_borrow_mut(|tokens| tokens.keep(self.id, token.clone(), until));
+        TOKENS.with_borrow_mut(|tokens| tokens.keep(key, token.clone(), until));
         loop {
             match ask(&token).await {
                 Err(Failure::Unauthorized) if platform::now() / 1_000 < made_at + NEW_FOR => {
                     platform::wait(BETWEEN).await;
                 }
                 Err(Failure::Unauthorized) => {
-                    TOKENS.with_borrow_mut(|tokens| tokens.forget(&self.id));
+                    TOKENS.with_borrow_mut(|tokens| tokens.forget(&key));
                     return Err(Failure::Unauthorized);
                 }
                 answer => return answer,
@@ -286,7 +293,8 @@ impl AtRepository<'_> {
     async fn new_token(&self, app: &AsApp<'_>) -> Result<AccessToken, Failure> {
         let now = platform::now() / 1_000;
         let remembered = || INSTALLATIONS.with_borrow_mut(|known| known.get(&self.id, now));
-        let call = |installation| Call::access_token(installation, self.id, api::NEEDED);
+        let needs = self.purpose.needs();
+        let call = |installation| Call::access_token(installation, self.id, needs);
         if let Some(installation) = self.installation.or_else(remembered) {
             match app.ask(&call(installation)).await {
                 // It is another one by now, or is not granted what it was.
@@ -301,7 +309,7 @@ impl AtRepository<'_> {
         if found.suspended_at.is_some() {
             return Err(Failure::Suspended);
         }
-        let permissions = api::NEEDED.missing(&found.permissions);
+        let permissions = needs.missing(&found.permissions);
         if !permissions.is_empty() {
             return Err(Failure::Lacks { permissions });
         }

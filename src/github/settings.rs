@@ -24,6 +24,13 @@ impl Settings {
     }
 }
 
+/// Whether the gate is set to be somebody at GitHub, rightly or not. `get` gives the value of a variable or a secret.
+pub fn is_anybody(get: impl Fn(&'static str) -> Option<String>) -> bool {
+    ["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "GITHUB_TOKEN"]
+        .into_iter()
+        .any(|name| get(name).is_some_and(|value| !value.trim().is_empty()))
+}
+
 /// The base URL of the API, without a slash at its end: the value of `GITHUB_API_URL`, or else that of the GitHub at
 /// `GITHUB_URL`. None where it is no https URL, nor an http one of the machine itself.
 pub fn api_url(given: Option<&str>, github: Option<&str>) -> Option<String> {

@@ -110,6 +110,36 @@ impl Attempt {
         }
     }
 
+    /// What the origin answered, or why there was no answer, as it is kept with the build.
+    pub fn told(&self) -> String {
+        match (self.status(), self.answer(), self.detail()) {
+            (Some(status), Some(answer), _) if !answer.trim().is_empty() => {
+                format!("{status}: {}", answer.trim())
+            }
+            (Some(status), ..) => status.to_string(),
+            (None, _, Some(detail)) => detail.to_owned(),
+            (None, ..) => self.code().to_owned(),
+        }
+    }
+
+    /// Why a build request is not handed over, in words that the repository's owner may read: what a service behind the gate
+    /// said itself is not among them.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Accepted { status } => format!("the build service answered {status}"),
+            Self::Refused { status, .. } => format!("the build service refused it ({status})"),
+            Self::NotAccepted { status, .. } => {
+                format!("the build service answered {status} until time ran out")
+            }
+            Self::Unreachable { .. } => {
+                "the build service could not be reached until time ran out".to_owned()
+            }
+            Self::NotConfigured { .. } => "the gate is not set up to hand it over".to_owned(),
+            Self::Unreadable { .. } => "its request cannot be read".to_owned(),
+            Self::GivenUpByQueue => "the queue gave it up".to_owned(),
+        }
+    }
+
     /// What went wrong on this side of the origin, or what its status almost always means.
     pub fn detail(&self) -> Option<&str> {
         match self {

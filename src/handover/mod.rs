@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod request;
 pub mod settings;
 
+use crate::build::Build;
 use crate::leaving::settle;
 use crate::ledger::dead_letters::DeadLetter;
 use crate::log;
@@ -17,6 +18,7 @@ use crate::platform::env::Env;
 use crate::platform::http::{self, NoAnswer};
 use crate::platform::queue::Message;
 use crate::platform::{self, Error};
+use crate::progress;
 use crate::retry::Step;
 use crate::time::rfc3339;
 use attempt::Attempt;
@@ -48,7 +50,11 @@ pub async fn hand_over(message: Message, env: &Env, given_up: bool) -> Result<()
     } else {
         QueuedRequest::from_message(&text)
     };
-    // The first of two waits: for the origin.
+    // Before the origin hears of it, for it may report at once; and the handover waits for the ledger a few seconds at most.
+    if let (Ok(request), false) = (&request, given_up) {
+        let _ = progress::begin(env, request, &text, message.sent_at(), started).await;
+    }
+    let started = platform::now();
     let attempt = match (&request, &settings.origin) {
         _ if given_up => Attempt::GivenUpByQueue,
         (Err(detail), _) => Attempt::Unreadable { detail: detail.clone() },
@@ -60,13 +66,46 @@ pub async fn hand_over(message: Message, env: &Env, given_up: bool) -> Result<()
     let now = platform::now();
     let (id, stored_at) = (message.id(), rfc3339(now));
     let letter = tried.letter(&id, number, &stored_at, &text);
-    // The second: for the ledger.
     let left =
         settle(env, &message, Work::Builds, schedule, tried.attempt.tried(), &letter, is_last)
             .await;
     let ms = now.saturating_sub(started);
     platform::log(&tried.line(left.step, number, ms, left.ledger_error.as_deref()));
+    if let Some(request) = &tried.request {
+        // By now the message has left the queue, or lies there for the next attempt: nothing of it hangs on this.
+        keep(env, request, &text, message.sent_at(), &tried.attempt, number, left.step).await;
+    }
     left.told
+}
+
+/// Keeps what an attempt came to with the build.
+async fn keep(
+    env: &Env,
+    request: &QueuedRequest,
+    text: &str,
+    queued_at: u64,
+    attempt: &Attempt,
+    number: u32,
+    step: Step,
+) {
+    let (now, answer) = (platform::now(), attempt.told());
+    let next = |build: Build| match step {
+        Step::Acknowledge => build.handed_over(number, answer.clone(), now),
+        Step::Bury => build.given_up(number, answer.clone(), &attempt.reason(), now),
+        Step::Retry(_) | Step::BeginAnew => build.tried(number, answer.clone()),
+    };
+    let mut kept = progress::change(env, &request.id, now, &next).await;
+    if !matches!(kept, Ok(Some(_))) {
+        // The ledger was not there before: what is kept now is all that a report will find.
+        let begun = progress::begin(env, request, text, queued_at, now).await;
+        if begun.is_ok() {
+            kept = progress::change(env, &request.id, now, &next).await;
+        }
+    }
+    if let Err(detail) = kept {
+        let (build, detail) = (request.id.as_str(), detail.as_str());
+        platform::log(&log::Line::NotKept { build, detail });
+    }
 }
 
 /// What a message asks for, and what came of the attempt to hand it over.

@@ -2,7 +2,9 @@
 //! side by side.
 
 pub mod auto_deployments;
+pub mod builds;
 pub mod dead_letters;
+pub mod sweeps;
 
 /// The database's binding.
 const LEDGER: &str = "LEDGER";

@@ -109,6 +109,23 @@ pub struct QueuedRequest {
     pub event: &'static str,
     /// The full name of the repository to build.
     pub repository: String,
+    /// GitHub's id of it.
+    pub repository_id: u64,
+    /// The hash of the commit to build.
+    pub sha: String,
+    /// What was pushed to or deployed.
+    pub reference: String,
+    /// The deployment that asked for it, if it was one.
+    pub deployment: Option<QueuedDeployment>,
+}
+
+/// The deployment that asked for a build.
+#[derive(Debug)]
+pub struct QueuedDeployment {
+    /// GitHub's id of it.
+    pub id: u64,
+    /// Its environment.
+    pub environment: String,
 }
 
 impl QueuedRequest {
@@ -120,20 +137,32 @@ impl QueuedRequest {
             ("version", Want::Scalar),
             ("id", Want::Scalar),
             ("delivery", Want::Scalar),
-            ("repository", Want::Object(&[("full_name", Want::Scalar)])),
-            ("deployment", Want::Object(&[])),
+            ("repository", Want::Object(&[("id", Want::Scalar), ("full_name", Want::Scalar)])),
+            ("commit", Want::Object(&[("sha", Want::Scalar), ("ref", Want::Scalar)])),
+            ("deployment", Want::Object(&[("id", Want::Scalar), ("environment", Want::Scalar)])),
         ];
         let mut fields = Fields::read(message.as_bytes(), Want::Object(WANTED))?;
         let version: u64 = fields.take("version")?;
         if version != VERSION {
             return Err(format!("build request of version {version}, not {VERSION}"));
         }
-        let of_deployment = fields.optional_object("deployment")?.is_some();
+        let deployment = match fields.optional_object("deployment")? {
+            Some(mut fields) => Some(QueuedDeployment {
+                id: fields.take("id")?,
+                environment: fields.take("environment")?,
+            }),
+            None => None,
+        };
+        let (mut repository, mut commit) = (fields.object("repository")?, fields.object("commit")?);
         Ok(Self {
             id: fields.take("id")?,
             delivery: fields.take("delivery")?,
-            event: if of_deployment { "deployment" } else { "push" },
-            repository: fields.object("repository")?.take("full_name")?,
+            event: if deployment.is_some() { "deployment" } else { "push" },
+            repository: repository.take("full_name")?,
+            repository_id: repository.take("id")?,
+            sha: commit.take("sha")?,
+            reference: commit.take("ref")?,
+            deployment,
         })
     }
 }

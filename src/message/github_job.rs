@@ -8,8 +8,125 @@ use crate::repository::{RepositoryName, Sha};
 /// The shape's version.
 const VERSION: u64 = 1;
 
-/// The word for the job that looks at a commit.
+/// The words for the jobs.
 const AUTO_DEPLOY: &str = "auto-deploy";
+const TELL_STATUS: &str = "tell-status";
+const REDELIVER: &str = "redeliver";
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// To look whether a commit is to be deployed.
+    AutoDeploy(AutoDeploy),
+    /// To say what has become of a build.
+    TellStatus(TellStatus),
+    /// To have something delivered again.
+    Redeliver(Redeliver),
+}
+
+/// To have GitHub deliver something again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redeliver {
+    /// The event's GUID.
+    pub guid: String,
+    /// The webhook, by its path in GitHub's API.
+    pub hook: String,
+    /// GitHub's id of the repository, where the webhook is one's own and the gate an App.
+    pub repository_id: Option<u64>,
+    /// GitHub's id of the delivery.
+    pub delivery: u64,
+}
+
+impl Redeliver {
+    /// The text to put on the queue.
+    pub fn into_message(self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Message<'a> {
+            version: u64,
+            job: &'static str,
+            guid: &'a str,
+            hook: &'a str,
+            repository_id: Option<u64>,
+            id: u64,
+        }
+        serde_json::to_string(&Message {
+            version: VERSION,
+            job: REDELIVER,
+            guid: &self.guid,
+            hook: &self.hook,
+            repository_id: self.repository_id,
+            id: self.delivery,
+        })
+    }
+}
+
+/// To say on GitHub what has become of a build, as far as it was not said yet. What is to be said is in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TellStatus {
+    /// The build request's id.
+    pub build: String,
+}
+
+impl TellStatus {
+    /// The text to put on the queue.
+    pub fn into_message(self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Message<'a> {
+            version: u64,
+            job: &'static str,
+            build: &'a str,
+        }
+        serde_json::to_string(&Message { version: VERSION, job: TELL_STATUS, build: &self.build })
+    }
+}
+
+impl Job {
+    /// Reads the text of a queue message.
+    ///
+    /// Errors, with what is wrong, where the text is not a job of this version.
+    pub fn from_message(message: &str) -> Result<Self, String> {
+        const WANTED: Wanted = &[
+            ("version", Want::Scalar),
+            ("job", Want::Scalar),
+            ("delivery", Want::Scalar),
+            ("received_at", Want::Scalar),
+            ("repository_id", Want::Scalar),
+            ("repository", Want::Scalar),
+            ("sha", Want::Scalar),
+            ("branches", Want::List(&Want::Scalar)),
+            ("installation", Want::Scalar),
+            ("build", Want::Scalar),
+            ("guid", Want::Scalar),
+            ("hook", Want::Scalar),
+            ("id", Want::Scalar),
+        ];
+        let mut fields = Fields::read(message.as_bytes(), Want::Object(WANTED))?;
+        let version: u64 = fields.take("version")?;
+        if version != VERSION {
+            return Err(format!("a job of version {version}, not {VERSION}"));
+        }
+        let job: String = fields.take("job")?;
+        match job.as_str() {
+            AUTO_DEPLOY => Ok(Self::AutoDeploy(AutoDeploy {
+                delivery: fields.take("delivery")?,
+                received_at: fields.take("received_at")?,
+                repository_id: fields.take("repository_id")?,
+                repository: fields.take("repository")?,
+                sha: fields.take("sha")?,
+                branches: fields.take("branches")?,
+                installation: fields.take("installation")?,
+            })),
+            TELL_STATUS => Ok(Self::TellStatus(TellStatus { build: fields.take("build")? })),
+            REDELIVER => Ok(Self::Redeliver(Redeliver {
+                guid: fields.take("guid")?,
+                hook: fields.take("hook")?,
+                repository_id: fields.take("repository_id")?,
+                delivery: fields.take("id")?,
+            })),
+            _ => Err("a job that this gate does not know".to_owned()),
+        }
+    }
+}
 
 /// To look whether a commit is to be deployed. It is a hint and no more: what decides is what GitHub says when it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,41 +195,6 @@ impl AutoDeploy {
             installation: self.installation,
         })
     }
-
-    /// Reads the text of a queue message.
-    ///
-    /// Errors, with what is wrong, where the text is not such a job of this version.
-    pub fn from_message(message: &str) -> Result<Self, String> {
-        const WANTED: Wanted = &[
-            ("version", Want::Scalar),
-            ("job", Want::Scalar),
-            ("delivery", Want::Scalar),
-            ("received_at", Want::Scalar),
-            ("repository_id", Want::Scalar),
-            ("repository", Want::Scalar),
-            ("sha", Want::Scalar),
-            ("branches", Want::List(&Want::Scalar)),
-            ("installation", Want::Scalar),
-        ];
-        let mut fields = Fields::read(message.as_bytes(), Want::Object(WANTED))?;
-        let version: u64 = fields.take("version")?;
-        if version != VERSION {
-            return Err(format!("a job of version {version}, not {VERSION}"));
-        }
-        let job: String = fields.take("job")?;
-        if job != AUTO_DEPLOY {
-            return Err("a job that this gate does not know".to_owned());
-        }
-        Ok(Self {
-            delivery: fields.take("delivery")?,
-            received_at: fields.take("received_at")?,
-            repository_id: fields.take("repository_id")?,
-            repository: fields.take("repository")?,
-            sha: fields.take("sha")?,
-            branches: fields.take("branches")?,
-            installation: fields.take("installation")?,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -133,8 +215,19 @@ mod tests {
             installation: None,
         };
         let message = job.clone().into_message().unwrap();
-        let read = AutoDeploy::from_message(&message).unwrap();
+        let Job::AutoDeploy(read) = Job::from_message(&message).unwrap() else { panic!() };
         assert_eq!((read.repository.as_spelt(), &read), ("Octocat/Hello-World", &job));
+        let job = TellStatus { build: "push:o/n:refs/heads/\"ü".into() };
+        let message = job.clone().into_message().unwrap();
+        assert_eq!(Job::from_message(&message), Ok(Job::TellStatus(job)));
+        let job = Redeliver {
+            guid: "guid".into(),
+            hook: "app/hook".into(),
+            repository_id: None,
+            delivery: 24_081_517_883,
+        };
+        let message = job.clone().into_message().unwrap();
+        assert_eq!(Job::from_message(&message), Ok(Job::Redeliver(job)));
     }
 
     #[test]
@@ -145,8 +238,9 @@ mod tests {
             (r#"{"version":2}"#, "a job of version 2, not 1"),
             (r#"{"version":1,"job":"dance"}"#, "does not know"),
             (r#"{"version":1,"job":"auto-deploy"}"#, "missing field `received_at`"),
+            (r#"{"version":1,"job":"tell-status"}"#, "missing field `build`"),
         ] {
-            let error = AutoDeploy::from_message(message).unwrap_err();
+            let error = Job::from_message(message).unwrap_err();
             assert!(error.contains(problem), "{message}: {error}");
         }
     }

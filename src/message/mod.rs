@@ -1,8 +1,10 @@
 //! What the stories say to one another over queues.
 
 pub mod auto_deployment;
+pub mod build;
 pub mod build_request;
 pub mod github_job;
+pub mod sweep;
 
 /// What a queue's messages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

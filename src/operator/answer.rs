@@ -22,6 +22,8 @@ pub enum Refusal {
     MalformedQuery(String),
     /// There is no dead letter of this id.
     NoSuchLetter(String),
+    /// There is no build of this id.
+    NoSuchBuild(String),
     /// There is nothing of this commit that could be tried again.
     NothingToRetry,
     /// The gate is no App at GitHub; why not.
@@ -46,6 +48,7 @@ impl Refusal {
             Self::NotFound => ("not-found", 404),
             Self::MalformedQuery(_) => ("malformed-query", 400),
             Self::NoSuchLetter(_) => ("no-such-dead-letter", 404),
+            Self::NoSuchBuild(_) => ("no-such-build", 404),
             Self::NothingToRetry => ("nothing-to-retry", 404),
             Self::NoApp(_) => ("no-app", 409),
             Self::NoSecret => ("not-configured", 500),
@@ -78,6 +81,9 @@ impl Refusal {
             }
             Self::GitHubUnavailable(why) => format!("GitHub did not do it: {why}."),
             Self::NoSuchLetter(id) => format!("There is no dead letter {id}."),
+            Self::NoSuchBuild(id) => format!(
+                "The gate knows of no build {id}: its request was never on the queue, or that is more than 90 days ago."
+            ),
             Self::MethodNotAllowed { allow } => format!("This route takes {allow}."),
             Self::LedgerUnavailable(detail) => format!(
                 "The ledger did not answer ({detail}). If its tables are missing, run: npx wrangler d1 \

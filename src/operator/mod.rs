@@ -1,6 +1,7 @@
 //! The operator looks after the gate, by the routes under `/-/`: admitted → asked for → ledger, queues → answer.
 
 pub mod answer;
+pub mod health;
 pub mod query;
 pub mod token;
 
@@ -8,22 +9,26 @@ use crate::github::api::{AppFacts, AppHook, Call, Failure, Installation};
 use crate::github::app::NoIdentity;
 use crate::github::{GitHub, Page, gather};
 use crate::ledger::dead_letters::DeadLetterSummary;
-use crate::ledger::{auto_deployments, dead_letters};
+use crate::ledger::{auto_deployments, builds, dead_letters, sweeps};
 use crate::log;
 use crate::message::Work;
-use crate::message::github_job::AutoDeploy;
+use crate::message::github_job::{AutoDeploy, Job};
 use crate::platform::env::Env;
 use crate::platform::request::{Request, headers};
 use crate::platform::response::{self, Header, Response};
 use crate::platform::{self, Error, queue};
+use crate::progress;
 use crate::published::is_published;
 use crate::repository::{RepositoryName, Sha};
 use crate::route::{NoRoute, OperatorRoute};
+use crate::signature::standard_webhooks::OriginSecrets;
+use crate::sweep;
 use crate::time::rfc3339;
 use crate::url::{Location, is_local};
 use answer::{
     AppHookSet, Dropped, Identity, ListPage, Redriven, Refusal, Retried, json, letter_id,
 };
+use health::{Facts, health};
 use token::OperatorToken;
 
 const NO_STORE: Header = ("Cache-Control", "no-store");
@@ -71,6 +76,31 @@ async fn perform(
 ) -> Result<String, Refusal> {
     let no_such_letter = |id: u64| Refusal::NoSuchLetter(id.to_string());
     match route {
+        OperatorRoute::Health => json(&health(&facts(env, location.gate).await)),
+        OperatorRoute::ListSweeps => {
+            let filter = query::sweeps(location.query)?;
+            let items = sweeps::list(env, &filter).await.map_err(Refusal::LedgerUnavailable)?;
+            let is_full = items.len() as u64 == filter.limit;
+            let next = items.last().filter(|_| is_full).map(|last| last.id);
+            json(&ListPage { items, next })
+        }
+        OperatorRoute::Sweep => {
+            let swept = sweep::run(env, true).await.map_err(Refusal::LedgerUnavailable)?;
+            let swept = swept.ok_or_else(|| Refusal::NoApp(NoIdentity::Unset.to_string()))?;
+            platform::log(&sweep::line(&swept));
+            json(&swept)
+        }
+        OperatorRoute::ListBuilds => {
+            let filter = query::builds(location.query)?;
+            let listed = builds::list(env, &filter).await.map_err(Refusal::LedgerUnavailable)?;
+            let (items, last) = listed;
+            let is_full = items.len() as u64 == filter.limit;
+            json(&ListPage { items, next: last.filter(|_| is_full) })
+        }
+        OperatorRoute::ShowBuild(id) => {
+            let build = builds::show(env, &id).await.map_err(Refusal::LedgerUnavailable)?;
+            json(&build.ok_or(Refusal::NoSuchBuild(id))?)
+        }
         OperatorRoute::ListAutoDeployments => {
             let filter = query::auto_deployments(location.query)?;
             let items = auto_deployments::list(env, &filter).await;
@@ -95,9 +125,9 @@ async fn perform(
             let letter = dead_letters::find(env, id).await.map_err(Refusal::LedgerUnavailable)?;
             let letter = letter.ok_or_else(|| no_such_letter(id))?;
             let work = Work::from_word(&letter.summary.queue);
-            let message = match AutoDeploy::from_message(&letter.message) {
+            let message = match Job::from_message(&letter.message) {
                 // A hint of now: what was looked at since it came may be what failed.
-                Ok(job) if work == Work::GitHub => {
+                Ok(Job::AutoDeploy(job)) if work == Work::GitHub => {
                     AutoDeploy { received_at: platform::now(), ..job }.into_message().ok()
                 }
                 _ => None,
@@ -109,6 +139,11 @@ async fn perform(
             let marked = dead_letters::mark_redriven(env, id, &rfc3339(platform::now())).await;
             marked.map_err(Refusal::NotMarked)?;
             let DeadLetterSummary { build, redriven_at, .. } = letter.summary;
+            if let (Work::Builds, Some(build)) = (work, &build) {
+                let now = platform::now();
+                // Should the ledger not keep that now, the handover does.
+                let _ = progress::change(env, build, now, &|build| Some(build.redriven(now))).await;
+            }
             json(&Redriven { id, build, redriven_at })
         }
         OperatorRoute::DropLetter(id) => {
@@ -118,6 +153,21 @@ async fn perform(
                 false => Err(no_such_letter(id)),
             }
         }
+    }
+}
+
+/// What is known of how the gate is set up.
+async fn facts(env: &Env, gate: &str) -> Facts {
+    let is_set = |name| env.text(name).is_some_and(|value| !value.trim().is_empty());
+    let origin_secret = OriginSecrets::parse(env.text("ORIGIN_SECRET").as_deref(), is_local(gate));
+    Facts {
+        has_webhook_secret: is_set("WEBHOOK_SECRET"),
+        has_origin_url: is_set("ORIGIN_URL"),
+        origin_secret: origin_secret.err().map(|problem| problem.to_string()),
+        nobody_at_github: GitHub::of(env).err().map(|why| why.to_string()),
+        has_github_queue: env.has(Work::GitHub.binding()),
+        reporting_since: builds::reporting_since(env).await,
+        knows_its_url: is_set("BUILDGATE_URL"),
     }
 }
 

@@ -2,6 +2,7 @@
 //! cannot be, is an error: a filter that does nothing would show what nobody asked for.
 
 use crate::message::auto_deployment::{Filter, PAGE, State};
+use crate::message::{build, sweep};
 use crate::operator::answer::Refusal;
 use crate::repository::RepositoryName;
 
@@ -62,17 +63,7 @@ pub fn auto_deployments(query: Option<&str>) -> Result<Filter, Refusal> {
     for (name, value) in parameters(query, &names)? {
         match name {
             "repository" => filter.repository = Some(repository(&value)?),
-            "sha" => {
-                let is_hash = (4..=64).contains(&value.len())
-                    && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-                if !is_hash {
-                    return Err(malformed(format!(
-                        "`sha` is `{}`, which is not the beginning of a commit's hash: 4 to 64 hexadecimal digits",
-                        shown(&value)
-                    )));
-                }
-                filter.sha = Some(value.to_ascii_lowercase());
-            }
+            "sha" => filter.sha = Some(sha(&value)?),
             "state" => {
                 let state = State::from_word(&value).ok_or_else(|| {
                     let states = State::ALL.map(State::as_str).join(", ");
@@ -86,6 +77,53 @@ pub fn auto_deployments(query: Option<&str>) -> Result<Filter, Refusal> {
         }
     }
     Ok(filter)
+}
+
+/// Reads what a list of builds is asked for.
+pub fn builds(query: Option<&str>) -> Result<build::Filter, Refusal> {
+    let names = ["repository", "sha", "state", "cursor", "limit"];
+    let mut filter = build::Filter { limit: PAGE, ..build::Filter::default() };
+    for (name, value) in parameters(query, &names)? {
+        match name {
+            "repository" => filter.repository = Some(repository(&value)?),
+            "sha" => filter.sha = Some(sha(&value)?),
+            "state" => {
+                let state = build::State::from_word(&value).ok_or_else(|| {
+                    let states = build::State::ALL.map(build::State::as_str).join(", ");
+                    malformed(format!("`state` is `{}`, which is none of {states}", shown(&value)))
+                })?;
+                filter.state = Some(state);
+            }
+            "cursor" => filter.before = Some(number(name, &value, 1, LARGEST_ID)?),
+            _ => filter.limit = number(name, &value, 1, PAGE)?,
+        }
+    }
+    Ok(filter)
+}
+
+/// Reads what a list of sweeps is asked for.
+pub fn sweeps(query: Option<&str>) -> Result<sweep::Filter, Refusal> {
+    let mut filter = sweep::Filter { limit: PAGE, ..sweep::Filter::default() };
+    for (name, value) in parameters(query, &["cursor", "limit"])? {
+        match name {
+            "cursor" => filter.before = Some(number(name, &value, 1, LARGEST_ID)?),
+            _ => filter.limit = number(name, &value, 1, PAGE)?,
+        }
+    }
+    Ok(filter)
+}
+
+/// Reads how a commit's hash begins.
+fn sha(value: &str) -> Result<String, Refusal> {
+    let is_hash =
+        (4..=64).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash {
+        return Ok(value.to_ascii_lowercase());
+    }
+    Err(malformed(format!(
+        "`sha` is `{}`, which is not the beginning of a commit's hash: 4 to 64 hexadecimal digits",
+        shown(value)
+    )))
 }
 
 /// Reads the repository that is asked about, if one is.
@@ -143,6 +181,21 @@ mod tests {
                 Err(Refusal::MalformedQuery(found)) => assert!(found.contains(problem), "{found}"),
                 other => panic!("{query}: {other:?}"),
             }
+        }
+        let filter = builds(Some("repository=O/N&sha=ABCD&state=in_progress&cursor=9&limit=2"));
+        let expected = build::Filter {
+            repository: Some("o/n".into()),
+            sha: Some("abcd".into()),
+            state: Some(build::State::InProgress),
+            before: Some(9),
+            limit: 2,
+        };
+        assert_eq!(filter, Ok(expected));
+        let filter = sweeps(Some("cursor=7&limit=3"));
+        assert_eq!(filter, Ok(sweep::Filter { before: Some(7), limit: 3 }));
+        assert!(sweeps(Some("state=x")).is_err());
+        for query in ["state=built", "environment=a", "sha=x", "limit=101"] {
+            assert!(builds(Some(query)).is_err(), "{query}");
         }
         assert_eq!((letters(None), letters(Some("cursor=7"))), (Ok(0), Ok(7)));
         assert!(letters(Some("after=7")).is_err());

@@ -6,7 +6,11 @@ use worker::worker_sys::D1Database;
 
 use super::env::Env;
 use super::js::{js, reason};
+use super::request::piece_within;
 use super::task::settled;
+
+/// How long the database is waited for, in milliseconds: nothing that goes on without it is to wait for longer.
+const PATIENCE: u32 = 5_000;
 
 /// A value for a `?` of a statement. (One by one: as JSON, a text that holds a NUL would end there.)
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +127,11 @@ pub async fn rows(
     let run = async {
         let database: D1Database = env.binding(binding)?;
         let values: Array = values.iter().map(|value| JsValue::from(*value)).collect();
-        let done = settled(database.prepare(statement)?.bind(values)?.all()?).await?;
+        let all = database.prepare(statement)?.bind(values)?.all()?;
+        let done = settled(piece_within(&all, PATIENCE)).await?;
+        if done.is_undefined() {
+            return Err(js("no answer within 5 s").into());
+        }
         let rows: Array = Reflect::get(&done, &js("results"))?.dyn_into()?;
         Ok(rows.to_vec().into_iter().map(Row).collect())
     };

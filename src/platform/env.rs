@@ -17,6 +17,11 @@ impl Env {
         string(self, name)
     }
 
+    /// Whether there is a binding of the name.
+    pub fn has(&self, name: &'static str) -> bool {
+        Reflect::get(self, &js(name)).is_ok_and(|binding| binding.is_object())
+    }
+
     /// A binding, which has to be of the type that is asked for. Errors where there is none of the name.
     pub(super) fn binding<T: JsCast>(&self, name: &'static str) -> Result<T, JsValue> {
         let binding = Reflect::get(self, &js(name))?;

@@ -1,10 +1,10 @@
 //! Workers KV.
 
 use wasm_bindgen::prelude::*;
-use worker::js_sys::{Array, Map, Object, Promise};
+use worker::js_sys::{Array, Map, Object, Promise, Reflect};
 
 use super::env::Env;
-use super::js::{object, reason};
+use super::js::{js, object, reason, string};
 use super::task::settled;
 
 #[wasm_bindgen]
@@ -15,6 +15,31 @@ extern "C" {
     /// Reads several keys at once: a `Map` with a value, or null, for each.
     #[wasm_bindgen(method, catch)]
     fn get(this: &KvNamespace, keys: &Array, options: &Object) -> Result<Promise, JsValue>;
+
+    /// <https://developers.cloudflare.com/kv/api/list-keys/>
+    #[wasm_bindgen(method, catch)]
+    fn list(this: &KvNamespace, options: &Object) -> Result<Promise, JsValue>;
+}
+
+/// The names of all keys of a namespace, in their order.
+///
+/// Errors with what the runtime said instead.
+pub async fn keys(env: &Env, binding: &'static str) -> Result<Vec<String>, String> {
+    let list = async {
+        let namespace: KvNamespace = env.binding(binding)?;
+        let (mut names, mut cursor) = (Vec::new(), JsValue::UNDEFINED);
+        loop {
+            let options = object(&[("cursor", cursor)])?;
+            let page = settled(namespace.list(&options)?).await?;
+            let keys: Array = Reflect::get(&page, &js("keys"))?.dyn_into()?;
+            names.extend(keys.iter().filter_map(|key| string(&key, "name")));
+            if Reflect::get(&page, &js("list_complete"))?.is_truthy() {
+                return Ok(names);
+            }
+            cursor = Reflect::get(&page, &js("cursor"))?;
+        }
+    };
+    list.await.map_err(reason)
 }
 
 /// Reads the values of all `keys` of a namespace in one go, in their order; a key that is not there has none.

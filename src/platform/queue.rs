@@ -1,7 +1,7 @@
 //! Queues: what is put on them, and what comes off them.
 
 use wasm_bindgen::JsValue;
-use worker::js_sys::{JSON, Reflect};
+use worker::js_sys::{Array, JSON, Reflect};
 use worker::{console_error, worker_sys};
 
 use super::env::Env;
@@ -47,6 +47,39 @@ pub async fn send_later(
         settled(queue.send(text.into(), options.into())?).await
     };
     send.await.map(drop).map_err(reason)
+}
+
+/// The most messages that a queue takes at once (<https://developers.cloudflare.com/queues/platform/limits/>).
+const BATCH: usize = 100;
+
+/// Puts texts on a queue, which delivers each so many seconds after the one before.
+///
+/// Errors with what the runtime said instead.
+pub async fn send_spaced(
+    env: &Env,
+    binding: &'static str,
+    texts: &[String],
+    seconds: u32,
+) -> Result<(), String> {
+    let send = async {
+        let mut delay: u32 = 0;
+        for texts in texts.chunks(BATCH) {
+            let queue: worker_sys::Queue = env.binding(binding)?;
+            let batch = Array::new();
+            for text in texts {
+                let message = [
+                    ("body", JsValue::from(text.as_str())),
+                    ("contentType", js("text").into()),
+                    ("delaySeconds", delay.into()),
+                ];
+                batch.push(&object(&message)?.into());
+                delay = delay.saturating_add(seconds);
+            }
+            settled(queue.send_batch(batch, JsValue::UNDEFINED)?).await?;
+        }
+        Ok(())
+    };
+    send.await.map_err(reason)
 }
 
 impl Message {

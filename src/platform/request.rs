@@ -42,7 +42,7 @@ extern "C" {
 
     /// The same for one of many in a request. Its timer is cleared, for it would keep what the promise was kept with.
     #[wasm_bindgen(js_name = pieceWithin)]
-    fn piece_within(promise: &Promise, milliseconds: u32) -> Promise;
+    pub(super) fn piece_within(promise: &Promise, milliseconds: u32) -> Promise;
 }
 
 /// The most bytes of a body that is small: most deliveries are, and a few large ones are to keep none of them out.

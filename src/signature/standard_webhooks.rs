@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64ct::{Base64, Encoding};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use subtle::ConstantTimeEq;
 
 use crate::published::is_published;
 use crate::signature::hmac_sha256;
@@ -19,6 +20,9 @@ pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
 const SECRET_PREFIX: &str = "whsec_";
+
+/// How far a timestamp may be from now, in seconds, as the specification's libraries have it.
+const TOLERANCE: u64 = 5 * 60;
 
 /// The fewest bytes that a key may have, by the specification.
 const SHORTEST_KEY: usize = 24;
@@ -43,6 +47,19 @@ pub enum InvalidSecret {
     TooShort,
     /// It is one that everybody knows, and the origin is not on the gate's own machine.
     Published,
+}
+
+/// Why a message is not known to be the origin's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotVerified {
+    /// One of the three headers is missing or empty.
+    Missing,
+    /// The timestamp is no number.
+    NoTime,
+    /// It was signed too long ago, or in the future.
+    OtherTime,
+    /// No signature is that of one of the secrets.
+    BadSignature,
 }
 
 /// The headers of a signed message.
@@ -91,6 +108,55 @@ impl OriginSecrets {
             })
             .collect();
         SignedHeaders { id, timestamp: timestamp.to_string(), signature: signatures.join(" ") }
+    }
+}
+
+impl OriginSecrets {
+    /// Verifies that a message was signed with one of the secrets, less than five minutes from `now`, in seconds since 1970.
+    /// Of `signed`, each is the value of a header: the id, the timestamp and the signatures.
+    pub fn verify(
+        &self,
+        (id, timestamp, signatures): (Option<&str>, Option<&str>, Option<&str>),
+        body: &[u8],
+        now: u64,
+    ) -> Result<(), NotVerified> {
+        let (Some(id), Some(timestamp), Some(signatures)) = (id, timestamp, signatures) else {
+            return Err(NotVerified::Missing);
+        };
+        if [id, timestamp, signatures].iter().any(|value| value.is_empty()) {
+            return Err(NotVerified::Missing);
+        }
+        let at: u64 = timestamp.parse().map_err(|_| NotVerified::NoTime)?;
+        if at.abs_diff(now) > TOLERANCE {
+            return Err(NotVerified::OtherTime);
+        }
+        let mut signed = format!("{id}.{timestamp}.").into_bytes();
+        signed.extend_from_slice(body);
+        let macs: Vec<[u8; 32]> = self.0.iter().map(|key| hmac_sha256(key, &signed)).collect();
+        let is_good = signatures
+            .split(' ')
+            .filter_map(|signature| Base64::decode_vec(signature.strip_prefix("v1,")?).ok())
+            .any(|given: Vec<u8>| {
+                macs.iter().any(|mac| bool::from(mac.as_slice().ct_eq(given.as_slice())))
+            });
+        if is_good { Ok(()) } else { Err(NotVerified::BadSignature) }
+    }
+}
+
+impl fmt::Display for NotVerified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => {
+                "One of the headers webhook-id, webhook-timestamp and webhook-signature is missing"
+            }
+            Self::NoTime => "webhook-timestamp is no number of seconds since 1970",
+            Self::OtherTime => {
+                "webhook-timestamp is not within 5 minutes of now: sign it anew for each attempt"
+            }
+            Self::BadSignature => {
+                "No signature in webhook-signature is made with the gate's ORIGIN_SECRET"
+            }
+        })
     }
 }
 
@@ -180,6 +246,42 @@ mod tests {
         assert!(matches!(verify(OTHER, &good(), BODY), Err(WebhookError::InvalidSignature)));
         let old = sign(SECRET, ID, TIMESTAMP, BODY);
         assert!(matches!(verify(SECRET, &old, BODY), Err(WebhookError::TimestampTooOldError)));
+    }
+
+    #[test]
+    fn what_the_specifications_library_signs_is_verified_and_nothing_else_is() {
+        let secrets = OriginSecrets::parse(Some(&format!("{OTHER} {SECRET}")), false).unwrap();
+        let at = i64::try_from(TIMESTAMP).unwrap();
+        let good = Webhook::new(SECRET).unwrap().sign(ID, at, BODY.as_bytes()).unwrap();
+        assert_eq!(good, SIGNATURE);
+        let time = TIMESTAMP.to_string();
+        let verify = |id, time, signature, body: &str, now| {
+            secrets.verify((id, time, signature), body.as_bytes(), now)
+        };
+        let (id, time, signature) = (Some(ID), Some(&*time), Some(SIGNATURE));
+        let several = format!("v1a,{SIGNATURE} v1, v1,AAAA {SIGNATURE} v2,x");
+        for now in [TIMESTAMP - 300, TIMESTAMP, TIMESTAMP + 300] {
+            assert_eq!(verify(id, time, signature, BODY, now), Ok(()));
+            assert_eq!(verify(id, time, Some(&several), BODY, now), Ok(()));
+        }
+        let none = Webhook::new("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        let of_another = none.sign(ID, at, BODY.as_bytes()).unwrap();
+        for (id, time, signature, body, now, why) in [
+            (None, time, signature, BODY, TIMESTAMP, NotVerified::Missing),
+            (id, None, signature, BODY, TIMESTAMP, NotVerified::Missing),
+            (id, time, Some(""), BODY, TIMESTAMP, NotVerified::Missing),
+            (id, Some("now"), signature, BODY, TIMESTAMP, NotVerified::NoTime),
+            (id, time, signature, BODY, TIMESTAMP + 301, NotVerified::OtherTime),
+            (id, time, signature, BODY, TIMESTAMP - 301, NotVerified::OtherTime),
+            (id, time, signature, "{}", TIMESTAMP, NotVerified::BadSignature),
+            (Some("x"), time, signature, BODY, TIMESTAMP, NotVerified::BadSignature),
+            (id, Some("1614265331"), signature, BODY, TIMESTAMP, NotVerified::BadSignature),
+            (id, time, Some(&of_another), BODY, TIMESTAMP, NotVerified::BadSignature),
+            (id, time, Some("v1,"), BODY, TIMESTAMP, NotVerified::BadSignature),
+            (id, time, Some("nonsense"), BODY, TIMESTAMP, NotVerified::BadSignature),
+        ] {
+            assert_eq!(verify(id, time, signature, body, now), Err(why), "{signature:?}");
+        }
     }
 
     #[test]

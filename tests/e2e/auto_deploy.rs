@@ -15,8 +15,8 @@ use crate::support::origin::Origin;
 
 mod rare;
 
-const REPOSITORY: &str = "octocat/Hello-World";
-const KEY: &str = "octocat/hello-world";
+pub const REPOSITORY: &str = "octocat/Hello-World";
+pub const KEY: &str = "octocat/hello-world";
 
 /// What the gate needs to be granted, and the events that it needs.
 pub const PERMISSIONS: [(&str, &str); 5] = [
@@ -24,7 +24,7 @@ pub const PERMISSIONS: [(&str, &str); 5] = [
     ("contents", "read"),
     ("deployments", "write"),
     ("metadata", "read"),
-    ("statuses", "read"),
+    ("statuses", "write"),
 ];
 pub const EVENTS: [&str; 6] =
     ["push", "deployment", "deployment_status", "status", "check_run", "check_suite"];
@@ -38,26 +38,26 @@ const ALL: &str = r#"{"trigger":"deployment","auto_deploy":{}}"#;
 const DEPLOYMENTS: &str = "/repos/{owner}/{repo}/deployments";
 
 /// Who the gate is at GitHub.
-enum As {
+pub enum As {
     App,
     Token(&'static str),
     Nobody,
 }
 
-struct Chain {
-    github: GitHub,
-    gate: Gate,
-    origin: Origin,
-    app: Installed,
+pub struct Chain {
+    pub github: GitHub,
+    pub gate: Gate,
+    pub origin: Origin,
+    pub app: Installed,
 }
 
 impl Chain {
     /// With an App that is installed, and a policy.
-    fn start(policy: &str) -> Self {
+    pub fn start(policy: &str) -> Self {
         Self::start_as(&As::App, policy, |setup| setup)
     }
 
-    fn start_as(who: &As, policy: &str, change: impl FnOnce(Setup) -> Setup) -> Self {
+    pub fn start_as(who: &As, policy: &str, change: impl FnOnce(Setup) -> Setup) -> Self {
         let (github, origin) = (GitHub::start("127.0.0.1:0"), Origin::start());
         let app = github.install_app(App {
             permissions: &PERMISSIONS,
@@ -91,23 +91,23 @@ impl Chain {
     }
 
     /// A webhook of the repository at the shared route, in place of an App's.
-    fn hook(&self) {
+    pub fn hook(&self) {
         self.github.add_hook(&self.gate.url);
         self.github.change_hook(0, "/config", json!({"url": self.gate.url, "secret": SECRET}));
         self.github.change_hook(0, "/events", json!(EVENTS));
     }
 
     /// What the gate has in its ledger, the newest first.
-    fn rows(&self) -> Vec<Value> {
+    pub fn rows(&self) -> Vec<Value> {
         self.gate.operator("GET", "auto-deployments")["items"].as_array().unwrap().clone()
     }
 
     /// The row of a commit in production, once it is in a state.
-    fn row(&self, sha: &str, state: &str) -> Value {
+    pub fn row(&self, sha: &str, state: &str) -> Value {
         self.row_in(sha, state, "production")
     }
 
-    fn row_in(&self, sha: &str, state: &str, environment: &str) -> Value {
+    pub fn row_in(&self, sha: &str, state: &str, environment: &str) -> Value {
         let find = || {
             self.rows().into_iter().find(|row| {
                 row["sha"] == sha && row["state"] == state && row["environment"] == environment
@@ -118,31 +118,45 @@ impl Chain {
     }
 
     /// The answers to the deliveries of an event, by their codes.
-    fn codes(&self, event: &str) -> Vec<String> {
+    pub fn codes(&self, event: &str) -> Vec<String> {
         let answers = self.github.delivered(event).into_iter().map(|(_, answer)| answer);
         answers.map(|answer| answer["code"].as_str().unwrap_or("none").to_owned()).collect()
     }
 
     /// The log line of a job that came to something.
-    fn job(&self, code: &str) -> Value {
+    pub fn job(&self, code: &str) -> Value {
         self.gate.log_line(|line| line["log"] == "github" && line["code"] == code)
     }
 
     /// Waits until nothing more comes of what has happened.
-    fn settled(&self) {
+    pub fn settled(&self) {
         self.github.settle();
         thread::sleep(Duration::from_secs(8));
     }
 
-    fn fault(&self, method: &'static str, template: &'static str, times: usize, kind: Kind) {
+    pub fn fault(&self, method: &'static str, template: &'static str, times: usize, kind: Kind) {
         self.github.fault(Fault { method, template, times, kind });
     }
 
-    fn deployments(&self) -> Vec<Value> {
+    pub fn deployments(&self) -> Vec<Value> {
         self.github.deployments(REPOSITORY)
     }
 
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    /// Asks GitHub as a person does.
+    pub fn person(&self, method: &str, path: &str, body: &Value) -> Value {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}/repos/{REPOSITORY}/{path}", self.github.api))
+            .header("Authorization", format!("Bearer {TOKEN}"))
+            .header("Accept", "application/vnd.github+json")
+            .header("X-GitHub-Api-Version", "2022-11-28")
+            .body(if body.is_null() { String::new() } else { body.to_string() })
+            .unwrap();
+        let text = ureq::run(request).unwrap().body_mut().read_to_string().unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_buildgate"))
             .current_dir(PROJECT)
             .env("PATH", path_with_node())
@@ -159,7 +173,7 @@ impl Chain {
     }
 
     /// Runs a command for the repository.
-    fn of_repository(&self, command: &str, more: &[&str]) -> (Option<i32>, String) {
+    pub fn of_repository(&self, command: &str, more: &[&str]) -> (Option<i32>, String) {
         let config = self.gate.config();
         let place = ["--local", "--config", config.to_str().unwrap()];
         self.run(&[&[command, REPOSITORY], more, &place].concat())
@@ -591,12 +605,7 @@ fn no_older_commit_overtakes_one_whose_deployment_was_made_by_somebody_who_is_go
         "payload": {"branch": "main"},
         "description": "Auto-Deployment by buildgate: main is green by build",
     });
-    ureq::post(format!("{}/repos/{REPOSITORY}/deployments", chain.github.api))
-        .header("Authorization", format!("Bearer {TOKEN}"))
-        .header("Accept", "application/vnd.github+json")
-        .header("X-GitHub-Api-Version", "2022-11-28")
-        .send(deployment.to_string())
-        .unwrap();
+    chain.person("POST", "deployments", &deployment);
     chain.github.status(REPOSITORY, &older, "build", "success");
     let row = chain.row(&made, "created");
     let deployments = chain.deployments();

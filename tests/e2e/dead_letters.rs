@@ -335,7 +335,16 @@ fn a_table_for_people_and_pages_for_many() {
     );
     assert_eq!(
         words(1),
-        ["1", "2026-11-22T20:12:00Z", "origin-refused", "410", "1", "-", "deployment:1:1"]
+        [
+            "1",
+            "2026-11-22T20:12:00Z",
+            "origin-refused",
+            "410",
+            "1",
+            "-",
+            "builds",
+            "deployment:1:1"
+        ]
     );
     let shown = gate.run_dead_letters(&["show", "7"]);
     let shown = String::from_utf8(shown.stdout).unwrap();

@@ -18,4 +18,6 @@ mod rotation;
 mod secrets;
 mod soak;
 mod standin;
+mod statuses;
+mod sweep;
 mod tasks;

@@ -135,7 +135,16 @@ impl Gate {
         self.wait_for_line(|line| line.contains(READY));
     }
 
-    fn stop(&mut self) {
+    /// Goes on with one variable more.
+    pub fn set_var(&mut self, name: &str, value: &str) {
+        let path = self.directory.path().join(".dev.vars");
+        let before = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{before}\n{name}=\"{value}\"\n")).unwrap();
+        self.restart_as_it_is();
+    }
+
+    /// Ends it, until it is restarted.
+    pub fn stop(&mut self) {
         // The whole group: wrangler starts a node and workerd of its own.
         let group = Pid::from_raw(self.process.id() as i32);
         let _ = killpg(group, Signal::SIGTERM);

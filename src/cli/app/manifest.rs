@@ -124,7 +124,7 @@ mod tests {
                     "contents": "read",
                     "deployments": "write",
                     "metadata": "read",
-                    "statuses": "read",
+                    "statuses": "write",
                 },
                 "default_events":
                     ["push", "deployment", "deployment_status", "status", "check_run", "check_suite"],

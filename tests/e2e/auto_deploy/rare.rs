@@ -132,12 +132,7 @@ fn a_late_word_on_an_old_commit_does_not_go_back_behind_what_others_have_deploye
     let old = chain.github.push(REPOSITORY, "main");
     let newer = chain.github.push(REPOSITORY, "main");
     let deployment = json!({"ref": newer, "required_contexts": [], "auto_merge": false});
-    ureq::post(format!("{}/repos/{REPOSITORY}/deployments", chain.github.api))
-        .header("Authorization", format!("Bearer {TOKEN}"))
-        .header("Accept", "application/vnd.github+json")
-        .header("X-GitHub-Api-Version", "2022-11-28")
-        .send(deployment.to_string())
-        .unwrap();
+    chain.person("POST", "deployments", &deployment);
     chain.github.settle();
     chain.gate.set(&[(KEY, BUILD)]);
     chain.green(&old);

@@ -1,0 +1,136 @@
+//! How a build gets on: what happens to it is kept in the ledger, and GitHub is to be told of it.
+//!
+//! A handover, a report, a cron trigger and an operator all change a build, some of them at once, and none of them waits for
+//! GitHub: that is a job on a queue. Should the queue not take it, the cron trigger asks again.
+
+use crate::build::{Build, Report, Reported, Status};
+use crate::github::settings::is_anybody;
+use crate::ledger::builds::{self, Stored};
+use crate::message::Work;
+use crate::message::build_request::QueuedRequest;
+use crate::message::github_job::TellStatus;
+use crate::platform::env::Env;
+use crate::platform::queue;
+
+/// How often a row is read anew that somebody else has changed meanwhile.
+const MOST_TRIES: u32 = 8;
+
+/// In how many milliseconds GitHub is to be told of a change: after that, the cron trigger asks again.
+const TOLD_WITHIN: u64 = 2 * 60_000;
+
+/// Keeps that a build request lies on the queue since a time, and has GitHub told of it. `message` is its text.
+///
+/// Errors where the ledger does not answer.
+pub(crate) async fn begin(
+    env: &Env,
+    request: &QueuedRequest,
+    message: &str,
+    queued_at: u64,
+    now: u64,
+) -> Result<(), String> {
+    let stored = builds::begin(env, request, message, queued_at).await?;
+    if stored.version == 0 {
+        return keep(env, stored.build, 0, now).await.map(drop);
+    }
+    if stored.build.clone().begun_again(now).is_some() {
+        change(env, &request.id, now, &|build| build.begun_again(now)).await?;
+    }
+    Ok(())
+}
+
+/// Changes what is kept of a build, and has GitHub told of it: gives the build as it is then. None where nothing is kept of
+/// it, or nothing follows.
+///
+/// Errors where the ledger does not answer.
+pub(crate) async fn change(
+    env: &Env,
+    id: &str,
+    now: u64,
+    next: &dyn Fn(Build) -> Option<Build>,
+) -> Result<Option<Build>, String> {
+    for _ in 0..MOST_TRIES {
+        let Some(Stored { build, version, .. }) = builds::find(env, id).await? else {
+            return Ok(None);
+        };
+        let Some(changed) = next(build) else { return Ok(None) };
+        if keep(env, changed.clone(), version, now).await? {
+            return Ok(Some(changed));
+        }
+    }
+    Err("the row is changed all the time".to_owned())
+}
+
+/// Keeps that GitHub was told something of a build, and gives what is unsaid of it yet.
+///
+/// Errors where the ledger does not answer.
+pub(crate) async fn said(
+    env: &Env,
+    id: &str,
+    status: &Status,
+    now: u64,
+) -> Result<Vec<Status>, String> {
+    for _ in 0..MOST_TRIES {
+        let Some(Stored { build, version, .. }) = builds::find(env, id).await? else {
+            return Ok(Vec::new());
+        };
+        let build = build.said(status);
+        // Whoever says it goes on with what is left.
+        let tell_at = (!build.unsaid.is_empty()).then_some(now + TOLD_WITHIN);
+        if builds::keep(env, &build, version, tell_at).await? {
+            return Ok(build.unsaid);
+        }
+    }
+    Err("the row is changed all the time".to_owned())
+}
+
+/// What a report came to, of a build that is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is kept, and GitHub will be told.
+    Used,
+    /// The same was said before.
+    Again,
+    /// A report has ended the build already, with this state.
+    Late(&'static str),
+}
+
+/// Keeps what the build service reports. None where there is no such build.
+///
+/// Errors where the ledger does not answer.
+pub(crate) async fn report(env: &Env, report: &Report, now: u64) -> Result<Option<Taken>, String> {
+    for _ in 0..MOST_TRIES {
+        let Some(Stored { build, version, .. }) = builds::find(env, &report.build).await? else {
+            return Ok(None);
+        };
+        let (next, taken) = match build.reported(report, now) {
+            Reported::Late { state } => return Ok(Some(Taken::Late(state.as_str()))),
+            Reported::Again(build) => (build, Taken::Again),
+            Reported::Used(build) => (build, Taken::Used),
+        };
+        if keep(env, *next, version, now).await? {
+            builds::mark_reporting(env, now).await?;
+            return Ok(Some(taken));
+        }
+    }
+    Err("the row is changed all the time".to_owned())
+}
+
+/// Keeps a build in place of what was read of it, and asks that GitHub is told. Says whether the row was still so.
+async fn keep(env: &Env, mut build: Build, version: u64, now: u64) -> Result<bool, String> {
+    if !is_anybody(|name| env.text(name)) {
+        build.unsaid.clear();
+    }
+    let tell_at = (!build.unsaid.is_empty()).then_some(now + TOLD_WITHIN);
+    let is_kept = builds::keep(env, &build, version, tell_at).await?;
+    if is_kept && tell_at.is_some() {
+        // The cron trigger asks again.
+        let _ = ask(env, build.id).await;
+    }
+    Ok(is_kept)
+}
+
+/// Asks that GitHub is told what is unsaid of a build.
+pub(crate) async fn ask(env: &Env, build: String) -> Result<(), String> {
+    let message = TellStatus { build }.into_message().map_err(|error| error.to_string())?;
+    queue::send(env, Work::GitHub.binding(), &message).await
+}

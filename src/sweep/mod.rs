@@ -1,0 +1,372 @@
+//! No delivery is missed: GitHub's list of deliveries → those that failed → delivered again, by a job each.
+//!
+//! GitHub never delivers anything again by itself. The cron trigger and the operator run this; it is no story of its own, for
+//! the operator's waits for what it comes to.
+
+pub mod missed;
+
+use std::collections::BTreeSet;
+
+use crate::github::api::{Call, Failure, Hook, HookDelivery, Purpose, RepositoryHook};
+use crate::github::app::NoIdentity;
+use crate::github::{AsApp, AtRepository, GitHub, Page};
+use crate::ledger::sweeps;
+use crate::log;
+use crate::message::Work;
+use crate::message::github_job::Redeliver;
+use crate::message::sweep::{Place, Sweep};
+use crate::platform::env::Env;
+use crate::platform::{self, kv, queue};
+use crate::policy::Policy;
+use crate::repository::RepositoryName;
+use crate::retry::Try;
+use missed::{AGAIN_AFTER, Next, Sorted, next_place, sort};
+
+/// How long GitHub keeps a delivery, and can deliver it again, in milliseconds
+/// (<https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks>).
+const KEPT_BY_GITHUB: u64 = 3 * 24 * 60 * 60_000;
+
+/// The most pages that a sweep looks at, of a hundred deliveries each.
+const MOST_PAGES: usize = 50;
+
+/// The most deliveries that GitHub is asked for again in one sweep. Each is a second after the one before
+/// (<https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api?apiVersion=2022-11-28#pause-between-mutative-requests>),
+/// and the next sweep is ten minutes later.
+const MOST_REDELIVERIES: u64 = 500;
+
+/// How many repositories' own webhooks a sweep looks at: the next ones are the next sweep's.
+const REPOSITORIES: usize = 20;
+
+/// The mark that has the repository that was looked at last.
+const LAST_REPOSITORY: &str = "sweep-after";
+
+/// How long an edge of Cloudflare's keeps what it has read from KV, in seconds.
+const KV_CACHE: u32 = 60;
+
+/// How long the ledger keeps what is over, in milliseconds.
+const KEPT_FOR: u64 = 14 * 24 * 60 * 60_000;
+
+/// Looks for deliveries that failed, and has GitHub deliver them again. None where the gate is nobody at GitHub.
+///
+/// Errors where the ledger does not answer.
+pub async fn run(env: &Env, by_operator: bool) -> Result<Option<Sweep>, String> {
+    let now = platform::now();
+    let github = match GitHub::of(env) {
+        Ok(github) => github,
+        Err(NoIdentity::Unset) => return Ok(None),
+        Err(why) => {
+            let sweep = Sweep { by_operator, problems: vec![why.to_string()], ..Sweep::default() };
+            return sweeps::keep(env, sweep, now).await.map(Some);
+        }
+    };
+    let mut sweeping =
+        Sweeping { env, now, pages: MOST_PAGES, sweep: Sweep { by_operator, ..Sweep::default() } };
+    if let Some(app) = github.app() {
+        sweeping.look(&Hook::App, None, &Asked::App(app)).await?;
+    }
+    sweeping.look_at_repositories(&github).await?;
+    let Sweeping { mut sweep, .. } = sweeping;
+
+    let (most, oldest) = (AGAIN_AFTER.len() as u64, now.saturating_sub(KEPT_BY_GITHUB));
+    sweep.given_up = sweeps::give_up(env, most, oldest, now).await?;
+    let due = sweeps::take_due(env, &AGAIN_AFTER, MOST_REDELIVERIES, now).await?;
+    sweep.redelivering = due.len() as u64;
+    let mut messages = Vec::new();
+    for due in due {
+        let (hook, repository_id) = (due.hook, due.repository_id);
+        let job = Redeliver { guid: due.guid, hook, repository_id, delivery: due.delivery };
+        messages.push(job.into_message().map_err(|error| error.to_string())?);
+    }
+    if let Err(why) = queue::send_spaced(env, Work::GitHub.binding(), &messages, 1).await {
+        // They come again, each after its time.
+        sweep.problems.push(format!("the queue did not take the redeliveries: {why}"));
+    }
+    sweeps::forget(env, now.saturating_sub(KEPT_FOR)).await?;
+    sweeps::keep(env, sweep, now).await.map(Some)
+}
+
+/// The line that a sweep leaves in the log.
+pub fn line(sweep: &Sweep) -> log::Line<'_> {
+    log::Line::Sweep {
+        hooks: sweep.hooks,
+        listed: sweep.listed,
+        missed: sweep.missed,
+        delivered: sweep.delivered,
+        redelivering: sweep.redelivering,
+        given_up: sweep.given_up,
+        is_cut: sweep.is_cut,
+        problems: &sweep.problems,
+    }
+}
+
+/// A sweep, while it is being made.
+struct Sweeping<'a> {
+    env: &'a Env,
+    now: u64,
+    /// How many pages may yet be looked at.
+    pages: usize,
+    sweep: Sweep,
+}
+
+/// As whom GitHub is asked.
+enum Asked<'a> {
+    App(AsApp<'a>),
+    Repository(AtRepository<'a>),
+}
+
+impl Asked<'_> {
+    async fn ask(&self, call: &Call) -> Result<Page, Failure> {
+        match self {
+            Self::App(app) => app.ask(call).await,
+            Self::Repository(at) => at.ask(call).await,
+        }
+    }
+}
+
+/// What was read of a list, and where it goes on, if it does.
+type Read = (Vec<HookDelivery>, Option<String>);
+
+impl Sweeping<'_> {
+    /// Looks at the deliveries of a webhook, of which a place says how far they are known.
+    ///
+    /// Errors where the ledger does not answer; what GitHub does not let see is a problem of the sweep's.
+    async fn look(
+        &mut self,
+        hook: &Hook,
+        repository_id: Option<u64>,
+        asked: &Asked<'_>,
+    ) -> Result<(), String> {
+        let (name, oldest) = (hook.path(), self.now.saturating_sub(KEPT_BY_GITHUB));
+        let place = sweeps::place(self.env, &name).await?;
+        let place = place.unwrap_or(Place { seen_until: oldest, rest: None });
+        self.sweep.hooks += 1;
+        let from = place.seen_until.max(oldest);
+        let fresh = self.read(Call::deliveries(hook), from, asked).await;
+        let rest = match (&fresh, &place.rest) {
+            (Ok(_), Some((cursor, until))) => {
+                let call = Call { path: cursor.clone(), ..Call::deliveries(hook) };
+                self.read(call, (*until).max(oldest), asked).await
+            }
+            _ => Ok((Vec::new(), None)),
+        };
+        let ((fresh, cut), (rest, cut_rest)) = match (fresh, rest) {
+            (Ok(fresh), Ok(rest)) => (fresh, rest),
+            (Err(failure), _) | (_, Err(failure)) => {
+                self.sweep.problems.push(format!("{name}: {failure}"));
+                return Ok(());
+            }
+        };
+        let newest = fresh.iter().map(|delivery| delivery.delivered_at.seconds() * 1_000).max();
+        let Next { place: next, is_lost } = next_place(&place, newest, cut, cut_rest, self.now);
+        if is_lost {
+            let words = "more was delivered than sweeps can look at: some of it was not";
+            self.sweep.problems.push(format!("{name}: {words}"));
+        }
+        self.sweep.is_cut |= next.rest.is_some();
+        self.keep(&name, repository_id, fresh.into_iter().chain(rest).collect()).await?;
+        // Only now: what is not kept is looked at again.
+        sweeps::keep_place(self.env, &name, &next).await
+    }
+
+    /// Reads a list, the newest first, until it comes to what was delivered before `until`, in milliseconds since 1970.
+    async fn read(
+        &mut self,
+        mut call: Call,
+        until: u64,
+        asked: &Asked<'_>,
+    ) -> Result<Read, Failure> {
+        let mut all = Vec::new();
+        while self.pages > 0 {
+            self.pages -= 1;
+            let page = asked.ask(&call).await?;
+            let next = page.next().map(str::to_owned);
+            let listed = page.list::<HookDelivery>()?;
+            let is_fresh = |one: &HookDelivery| one.delivered_at.seconds() * 1_000 >= until;
+            let goes_on = listed.iter().all(is_fresh);
+            all.extend(listed.into_iter().filter(is_fresh));
+            match next {
+                Some(next) if goes_on => call.path = next,
+                _ => return Ok((all, None)),
+            }
+        }
+        Ok((all, Some(call.path)))
+    }
+
+    /// Keeps what deliveries of a webhook come to.
+    async fn keep(
+        &mut self,
+        hook: &str,
+        repository_id: Option<u64>,
+        listed: Vec<HookDelivery>,
+    ) -> Result<(), String> {
+        self.sweep.listed += listed.len() as u64;
+        let redeliveries = listed.iter().filter(|one| one.redelivery && !one.is_success());
+        let guids: Vec<&str> = redeliveries.map(|one| &*one.guid).collect();
+        let known: BTreeSet<String> = match guids.is_empty() {
+            true => BTreeSet::new(),
+            false => sweeps::known(self.env, &guids).await?.into_iter().collect(),
+        };
+        let Sorted { delivered, missed } = sort(listed, |guid| known.contains(guid));
+        if !missed.is_empty() {
+            self.sweep.missed +=
+                sweeps::miss(self.env, hook, repository_id, &missed, self.now).await?;
+        }
+        if !delivered.is_empty() {
+            self.sweep.delivered += sweeps::came(self.env, &delivered, self.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the own webhooks of some of the repositories that have a policy, in turn.
+    async fn look_at_repositories(&mut self, github: &GitHub) -> Result<(), String> {
+        let gate = self.env.text("BUILDGATE_URL").unwrap_or_default();
+        let gate = gate.trim().trim_end_matches('/');
+        if gate.is_empty() {
+            return Ok(());
+        }
+        let after = sweeps::mark(self.env, LAST_REPOSITORY).await?.unwrap_or_default();
+        let keys = match kv::keys(self.env, "REPO_TRIGGERS").await {
+            Ok(keys) => keys,
+            Err(why) => {
+                self.sweep.problems.push(format!("the policies cannot be listed: {why}"));
+                return Ok(());
+            }
+        };
+        let names = keys.into_iter().filter(|key| key.parse::<RepositoryName>().is_ok());
+        let (before, mut next): (Vec<String>, Vec<String>) = names.partition(|name| *name <= after);
+        next.extend(before);
+        next.truncate(REPOSITORIES);
+        for name in &next {
+            if self.pages == 0 {
+                break;
+            }
+            self.look_at_repository(github, name, gate).await?;
+        }
+        if let Some(last) = next.last() {
+            sweeps::set_mark(self.env, LAST_REPOSITORY, last).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at a repository's own webhooks that point at this gate.
+    async fn look_at_repository(
+        &mut self,
+        github: &GitHub,
+        name: &str,
+        gate: &str,
+    ) -> Result<(), String> {
+        let Ok(repository) = name.parse::<RepositoryName>() else { return Ok(()) };
+        let mut id = None;
+        if github.app().is_some() {
+            // An App's token is for a repository by its id, which `link` writes into the policy.
+            let policy = kv::read(self.env, "REPO_TRIGGERS", &[name.to_owned()], KV_CACHE).await?;
+            let policy = policy.into_iter().flatten().next();
+            id = policy.and_then(|policy| Policy::parse(&policy).ok()?.repository_id);
+            if id.is_none() {
+                return Ok(());
+            }
+        }
+        let at = github.at(&repository, id.unwrap_or_default(), None, Purpose::Redeliver);
+        let asked = Asked::Repository(at);
+        let hooks = match asked.ask(&Call::hooks(&repository)).await.and_then(Page::list) {
+            Ok(hooks) => hooks,
+            // An App that may not see webhooks needs none: its own are delivered to all of its repositories.
+            Err(Failure::Lacks { .. } | Failure::NotInstalled) => return Ok(()),
+            Err(failure) => {
+                self.sweep.problems.push(format!("repos/{repository}/hooks: {failure}"));
+                return Ok(());
+            }
+        };
+        for RepositoryHook { id: hook, url, is_active } in hooks {
+            let is_ours =
+                url.get(..gate.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(gate))
+                    && url
+                        .get(gate.len()..)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            if is_active && is_ours {
+                let hook = Hook::Repository { name: repository.clone(), hook };
+                self.look(&hook, id, &asked).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What one attempt to have something delivered again came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// GitHub delivers it again.
+    Asked,
+    /// GitHub will not.
+    Refused(Failure),
+    /// GitHub did not do what it was asked.
+    GitHub(Failure),
+    /// The gate is nobody at GitHub any more.
+    NoIdentity(NoIdentity),
+    /// The ledger did not answer.
+    Unavailable(String),
+    /// The job is of no webhook.
+    NoHook,
+}
+
+impl Attempt {
+    /// What it means for the next attempt.
+    pub fn tried(&self) -> Try {
+        match self {
+            Self::Asked | Self::Refused(_) | Self::NoIdentity(_) | Self::NoHook => Try::Done,
+            Self::GitHub(failure) => Try::Again { no_sooner_than: failure.again_in() },
+            Self::Unavailable(_) => Try::Again { no_sooner_than: 0 },
+        }
+    }
+
+    /// The code that stands for it in the log and with a dead letter.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Asked => "redelivered",
+            Self::Refused(failure) | Self::GitHub(failure) => failure.code(),
+            Self::NoIdentity(_) => "github-not-configured",
+            Self::Unavailable(_) => "ledger-unavailable",
+            Self::NoHook => "no-such-webhook",
+        }
+    }
+
+    /// What went wrong.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Refused(failure) | Self::GitHub(failure) => Some(failure.to_string()),
+            Self::NoIdentity(why) => Some(why.to_string()),
+            Self::Unavailable(detail) => Some(detail.clone()),
+            Self::Asked | Self::NoHook => None,
+        }
+    }
+}
+
+/// Has GitHub deliver something again.
+pub async fn redeliver(env: &Env, job: &Redeliver) -> Attempt {
+    let github = match GitHub::of(env) {
+        Ok(github) => github,
+        Err(why) => return Attempt::NoIdentity(why),
+    };
+    let Some(hook) = Hook::from_path(&job.hook) else { return Attempt::NoHook };
+    let call = Call::redeliver(&hook, job.delivery);
+    let asked = match &hook {
+        Hook::App => match github.app() {
+            Some(app) => app.ask(&call).await,
+            None => return Attempt::NoHook,
+        },
+        Hook::Repository { name, .. } => {
+            let id = job.repository_id.unwrap_or_default();
+            github.at(name, id, None, Purpose::Redeliver).ask(&call).await
+        }
+    };
+    match asked {
+        Ok(_) => Attempt::Asked,
+        Err(failure) if failure.is_lasting() => {
+            match sweeps::end(env, &job.guid, platform::now()).await {
+                Ok(()) => Attempt::Refused(failure),
+                Err(detail) => Attempt::Unavailable(detail),
+            }
+        }
+        Err(failure) => Attempt::GitHub(failure),
+    }
+}

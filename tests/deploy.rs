@@ -50,6 +50,12 @@ async fn answer(State(account): State<PathBuf>, request: Request) -> (StatusCode
                 false => code(StatusCode::UNAUTHORIZED, "unauthorized"),
             }
         }
+        ("GET", "/-/health") => {
+            let item = json!({
+                "name": "reports", "ok": false, "detail": "never reported", "advice": "have it report",
+            });
+            (StatusCode::OK, json!({ "items": [item] }).to_string())
+        }
         ("POST", "/") => {
             let signature = header("x-hub-signature-256");
             match signature == Some(sign(&secret("WEBHOOK_SECRET").into(), &body)) {
@@ -229,6 +235,7 @@ fn on_a_terminal_it_asks_and_shows_once_what_it_has_made_up() {
     assert_eq!(world.asked(), [&first[..], &["secret bulk".to_owned()]].concat());
     assert!(text.contains("check     ok: a signed ping: pong"), "{text}");
     assert!(text.contains("check     ok: GET /-/dead-letters: there are none"), "{text}");
+    assert!(text.contains("note: reports: never reported (have it report)"), "{text}");
     assert!(text.contains(&format!("cargo run -- app create --url {}", world.gate)), "{text}");
     for name in SECRETS {
         let secret = world.secret(name);

@@ -144,7 +144,13 @@ fn judge_named(facts: &[&Fact], named: &[Context], has_checks: bool) -> Verdict 
         let meant = facts.iter().filter(|fact| context.is(&fact.name, fact.app.as_deref()));
         let meant = newest(meant.copied().collect());
         if meant.is_empty() {
-            missing.push(context.shown());
+            // One of the name that another one said is easily taken for it.
+            let other = facts.iter().find(|fact| fact.name.eq_ignore_ascii_case(&context.name));
+            let by_another = other.map_or("not there yet".to_owned(), |other| {
+                let app = other.app.as_deref().unwrap_or("somebody who is no App");
+                format!("not there yet; there is one by {app}, which does not count")
+            });
+            missing.push((context.shown(), by_another));
         }
         found.extend(meant);
     }
@@ -156,11 +162,11 @@ fn judge_named(facts: &[&Fact], named: &[Context], has_checks: bool) -> Verdict 
             reason: format!(
                 "there is no commit status {}, and the gate's token cannot read check runs: give the gate a GitHub App \
                  (app create), or a classic token",
-                listed(missing)
+                listed(missing.into_iter().map(|(name, _)| name).collect())
             ),
         };
     }
-    let missing = missing.into_iter().map(|name| format!("{name} (not there yet)"));
+    let missing = missing.into_iter().map(|(name, why)| format!("{name} ({why})"));
     let waited_for: Vec<String> = missing.chain(pending(&found)).collect();
     if !waited_for.is_empty() {
         return Verdict::Waiting {
@@ -389,7 +395,10 @@ mod tests {
             (
                 vec![run(1, "a", "success", "other")],
                 pinned,
-                ('w', "waits for a (by actions) (not there yet)"),
+                (
+                    'w',
+                    "waits for a (by actions) (not there yet; there is one by other, which does not count)",
+                ),
             ),
             (
                 vec![run(1, "a", "success", "actions"), run(2, "a", "failure", "other")],
@@ -404,7 +413,10 @@ mod tests {
             (
                 vec![status(1, "a", "success", "actions")],
                 pinned,
-                ('w', "waits for a (by actions) (not there yet)"),
+                (
+                    'w',
+                    "waits for a (by actions) (not there yet; there is one by somebody who is no App, which does not count)",
+                ),
             ),
             // Red goes before what waits.
             (

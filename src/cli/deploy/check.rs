@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use buildgate::ledger::dead_letters::DeadLetterPage;
 use buildgate::operator::answer::EVENTS;
+use buildgate::operator::health::Health;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -46,6 +47,7 @@ pub fn check(
         Some(token) => {
             let gate = Gate { url: url.to_owned(), token };
             good &= told(again(until, || letters(&gate)), "GET /-/dead-letters", steps);
+            good &= told(again(until, || health(&gate)), "GET /-/health", steps);
         }
         None => {
             let what = "the operator's routes need OPERATOR_TOKEN in the environment";
@@ -111,6 +113,18 @@ fn ping(url: &str, secret: &SecretString) -> Result<String, String> {
         (_, "bad-signature") => Err("the gate does not know this WEBHOOK_SECRET".to_owned()),
         (_, code) => Err(format!("{status} {code}: {}", field("message"))),
     }
+}
+
+/// What the gate says of itself. What it lacks is no fault of the deployment's: a new gate lacks an App, and was never
+/// reported to.
+fn health(gate: &Gate) -> Result<String, String> {
+    let health: Health = gate.ask("GET", "health").map_err(Failure::why)?;
+    let lacking = health.items.into_iter().filter(|item| !item.ok).map(|item| {
+        let advice = item.advice.map(|advice| format!(" ({advice})")).unwrap_or_default();
+        format!("\n          note: {}: {}{advice}", item.name, item.detail)
+    });
+    let lacking: String = lacking.collect();
+    Ok(if lacking.is_empty() { "nothing is missing".to_owned() } else { lacking })
 }
 
 /// Whether the ledger answers the operator.

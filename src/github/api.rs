@@ -606,6 +606,7 @@ const PERMISSIONS: Wanted = &[
     ("contents", Want::Scalar),
     ("deployments", Want::Scalar),
     ("metadata", Want::Scalar),
+    ("repository_hooks", Want::Scalar),
     ("statuses", Want::Scalar),
 ];
 

@@ -76,17 +76,17 @@ async fn say(env: &Env, stored: Stored) -> Result<Attempt, Attempt> {
     let id = stored.build.id.clone();
     let mut states = Vec::new();
     let (said, is_sure) = match say_all(env, &stored, &mut states).await {
-        Ok(said) => (Ok(said), true),
+        Ok(is_all) => (Ok(is_all), true),
         Err((failed, is_sure)) => (Err(failed), is_sure),
     };
     let again = Some(platform::now() + ASKED_AGAIN_AFTER);
     let on_github = states.last().copied().or(stored.on_github);
     match said {
-        Ok(()) => {
+        Ok(is_all) => {
             builds::release(env, &id, true, None, again).await.map_err(unavailable)?;
             let repository = &stored.of.repository;
             builds::no_longer_refused(env, repository).await.map_err(unavailable)?;
-            Ok(Attempt::Told { states })
+            Ok(if is_all { Attempt::Told { states } } else { Attempt::Taken })
         }
         Err(Attempt::GitHub(failure)) if failure.is_lasting() && !is_open(on_github) => {
             drop_unsaid(env, &id, Some(&failure.to_string())).await?;
@@ -122,13 +122,13 @@ async fn drop_unsaid(env: &Env, id: &str, why: Option<&str>) -> Result<(), Attem
     builds::release(env, id, true, why, None).await.map_err(unavailable)
 }
 
-/// Says all that is unsaid, in its order, and puts what was said into `states`. Errors with what went wrong, and whether it
-/// is known that GitHub was not told.
+/// Says what is unsaid, in its order, and puts what was said into `states`. Gives whether that was all. Errors with what went
+/// wrong, and whether it is known that GitHub was not told.
 async fn say_all(
     env: &Env,
     stored: &Stored,
     states: &mut Vec<State>,
-) -> Result<(), (Attempt, bool)> {
+) -> Result<bool, (Attempt, bool)> {
     let sure = |failed: Attempt| (failed, true);
     let github = GitHub::of(env).map_err(|why| {
         sure(match why {
@@ -151,7 +151,7 @@ async fn say_all(
     let (mut unsaid, mut is_unsure) = (stored.build.unsaid.clone(), stored.unsure > 1);
     let mut until = platform::now() + LEASE;
     for _ in 0..MOST_AT_ONCE {
-        let Some(status) = unsaid.first().cloned() else { return Ok(()) };
+        let Some(status) = unsaid.first().cloned() else { return Ok(true) };
         let is_said = match is_unsure {
             true => {
                 place.says(&status).await.map_err(|failure| (Attempt::GitHub(failure), false))?
@@ -176,7 +176,7 @@ async fn say_all(
         unsaid = kept.await.map_err(|detail| (unavailable(detail), false))?;
         states.push(status.state);
     }
-    Ok(())
+    Ok(unsaid.is_empty())
 }
 
 /// Where on GitHub it is said.
@@ -268,9 +268,11 @@ pub async fn look_again(env: &Env, is_tidying: bool) -> Result<LookedAgain, Stri
         looked.silent += usize::from(ended.is_some());
     }
     let next = now + ASKED_AGAIN_AFTER;
+    let mut all = Ok(());
     for id in builds::take_untold(env, now, next, MOST_AT_A_TIME).await? {
-        progress::ask(env, id).await?;
+        // One that is not asked for now comes again later; the others do not wait for it.
+        all = all.and(progress::ask(env, id).await);
         looked.untold += 1;
     }
-    Ok(looked)
+    all.map(|()| looked)
 }

@@ -7,7 +7,7 @@ pub mod missed;
 
 use std::collections::BTreeSet;
 
-use crate::github::api::{Call, Failure, Hook, HookDelivery, Purpose, RepositoryHook};
+use crate::github::api::{AppFacts, Call, Failure, Hook, HookDelivery, Purpose, RepositoryHook};
 use crate::github::app::NoIdentity;
 use crate::github::{AsApp, AtRepository, GitHub, Page};
 use crate::ledger::sweeps;
@@ -39,6 +39,10 @@ const REPOSITORIES: usize = 20;
 
 /// The mark that has the repository that was looked at last.
 const LAST_REPOSITORY: &str = "sweep-after";
+
+/// The mark that says whether the App may see repositories' own webhooks, and when that was asked.
+const SEES_WEBHOOKS: &str = "app-sees-webhooks";
+const ASKED_AGAIN_AFTER: u64 = 24 * 60 * 60_000;
 
 /// How long an edge of Cloudflare's keeps what it has read from KV, in seconds.
 const KV_CACHE: u32 = 60;
@@ -224,6 +228,11 @@ impl Sweeping<'_> {
         if gate.is_empty() {
             return Ok(());
         }
+        if let Some(app) = github.app()
+            && !self.may_see_webhooks(&app).await?
+        {
+            return Ok(());
+        }
         let after = sweeps::mark(self.env, LAST_REPOSITORY).await?.unwrap_or_default();
         let keys = match kv::keys(self.env, "REPO_TRIGGERS").await {
             Ok(keys) => keys,
@@ -246,6 +255,29 @@ impl Sweeping<'_> {
             sweeps::set_mark(self.env, LAST_REPOSITORY, last).await?;
         }
         Ok(())
+    }
+
+    /// Whether the App may see repositories' own webhooks: asked once a day, for most Apps need not.
+    async fn may_see_webhooks(&mut self, app: &AsApp<'_>) -> Result<bool, String> {
+        let known = sweeps::mark(self.env, SEES_WEBHOOKS).await?;
+        let known = known.as_deref().and_then(|known| known.split_once(' '));
+        if let Some((may, at)) = known
+            && at.parse::<u64>().is_ok_and(|at| self.now < at + ASKED_AGAIN_AFTER)
+        {
+            return Ok(may == "yes");
+        }
+        let facts = app.ask(&Call::app()).await.and_then(Page::object::<AppFacts>);
+        let facts = match facts {
+            Ok(facts) => facts,
+            Err(failure) => {
+                self.sweep.problems.push(format!("app: {failure}"));
+                return Ok(false);
+            }
+        };
+        let may = Purpose::Redeliver.needs().missing(&facts.permissions).is_empty();
+        let answer = format!("{} {}", if may { "yes" } else { "no" }, self.now);
+        sweeps::set_mark(self.env, SEES_WEBHOOKS, &answer).await?;
+        Ok(may)
     }
 
     /// Looks at a repository's own webhooks that point at this gate.

@@ -464,17 +464,19 @@ fn tokens_are_kept_until_they_end_and_tried_again_while_they_are_new() {
     let green = || {
         let sha = chain.github.push(REPOSITORY, "main");
         chain.github.status(REPOSITORY, &sha, "build", "success");
-        chain.row(&sha, "created");
+        let id = chain.row(&sha, "created")["deployment"].as_u64().unwrap();
+        chain.gate.wait_until(|| !chain.github.deployment_statuses(REPOSITORY, id).is_empty());
         let asked = chain.github.requests();
         asked.iter().filter(|asked| asked.ends_with("/access_tokens")).count()
     };
     // The new one is not known everywhere at once.
     chain.fault("GET", "*", 2, Kind::FreshTokenRefused);
-    assert_eq!(green(), 1);
+    // One to look at the commit and to deploy it, and one to say what becomes of the build.
+    assert_eq!(green(), 2);
     chain.github.clear_faults();
-    // It is good for an hour.
+    // Each is good for an hour.
     assert_eq!(green(), 0);
-    // Taken away and installed anew, it is not.
+    // Taken away and installed anew, they are not.
     chain.github.uninstall(&chain.app.slug);
     chain.github.install(&chain.app.slug, &[REPOSITORY]);
     assert!(green() >= 1);

@@ -84,11 +84,14 @@ fn after_an_outage_with_300_events_each_build_that_should_be_there_is_at_the_ori
 #[test]
 fn where_nothing_failed_it_is_one_call_and_what_fails_is_asked_for_three_times_ever_further_apart()
 {
-    let chain = Chain::start("deployment");
+    let mut chain = Chain::start("deployment");
+    let url = chain.gate.url.clone();
+    chain.gate.set_var("BUILDGATE_URL", &url);
     chain.github.push(REPOSITORY, "main");
     chain.github.settle();
+    // Once a day it is asked whether the App may see repositories' own webhooks, too.
     chain.gate.cron(EVERY_TEN_MINUTES);
-    chain.github.requests();
+    assert!(chain.github.requests().contains(&"GET /app".to_owned()));
     chain.gate.cron(EVERY_TEN_MINUTES);
     assert_eq!(chain.github.requests(), ["GET /app/hook/deliveries"]);
 

@@ -226,6 +226,12 @@ impl Sweeping<'_> {
         let gate = self.env.text("BUILDGATE_URL").unwrap_or_default();
         let gate = gate.trim().trim_end_matches('/');
         if gate.is_empty() {
+            // An App's repositories need no webhook of their own.
+            if github.app().is_none() {
+                let words =
+                    "BUILDGATE_URL is not set, so repositories' own webhooks are not looked at";
+                self.sweep.problems.push(words.to_owned());
+            }
             return Ok(());
         }
         if let Some(app) = github.app()

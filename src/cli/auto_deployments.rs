@@ -12,8 +12,8 @@ use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use crate::gate::{Failure, Gate, Operated};
-use crate::local::{complain, say, say_json};
+use crate::gate::{Failure, Gate, Operated, ended};
+use crate::local::{say, say_json};
 
 /// How many are listed where nothing else is asked for.
 const LISTED: usize = 30;
@@ -108,14 +108,7 @@ impl AutoDeployments {
             Action::Show { commit } => of_commit(&gate, commit).map(|items| self.show(&items)),
             Action::Retry { commit } => self.retry(&gate, commit),
         };
-        match done {
-            Ok(code) => Ok(code),
-            Err(Failure::Refused(why)) => {
-                complain(why);
-                Ok(ExitCode::FAILURE)
-            }
-            Err(Failure::Unanswered(why)) => Err(why.into()),
-        }
+        ended(done)
     }
 
     fn list(&self, items: &[AutoDeployment]) -> ExitCode {

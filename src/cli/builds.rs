@@ -11,8 +11,8 @@ use comfy_table::{Table, presets};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::gate::{Failure, Gate, Operated};
-use crate::local::{complain, say, say_json};
+use crate::gate::{Failure, Gate, Operated, ended};
+use crate::local::{say, say_json};
 
 /// How many are listed where nothing else is asked for.
 const LISTED: usize = 30;
@@ -77,14 +77,7 @@ impl Builds {
             }
             Action::Show { build } => show(&gate, build, self.json),
         };
-        match done {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(Failure::Refused(why)) => {
-                complain(why);
-                Ok(ExitCode::FAILURE)
-            }
-            Err(Failure::Unanswered(why)) => Err(why.into()),
-        }
+        ended(done.map(|()| ExitCode::SUCCESS))
     }
 }
 

@@ -9,8 +9,8 @@ use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
-use crate::gate::{Failure, Gate, Operated};
-use crate::local::{complain, say, say_json};
+use crate::gate::{Failure, Gate, Operated, ended};
+use crate::local::{say, say_json};
 
 /// Look after the build requests that the origin did not take over, and after what was to be done at GitHub and was not.
 ///
@@ -79,14 +79,7 @@ impl DeadLetters {
             Action::Drop { id: Some(id), .. } => drop_letters(&gate, &[id], self.json),
             Action::Drop { id: None, .. } => drop_redriven(&gate, self.json),
         };
-        match done {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(Failure::Refused(why)) => {
-                complain(why);
-                Ok(ExitCode::FAILURE)
-            }
-            Err(Failure::Unanswered(why)) => Err(why.into()),
-        }
+        ended(done.map(|()| ExitCode::SUCCESS))
     }
 }
 

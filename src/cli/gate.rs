@@ -1,6 +1,8 @@
 //! The gate, as its operator talks to it: by the routes under `/-/`.
 
+use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use buildgate::ledger::dead_letters::{DeadLetterPage, DeadLetterSummary};
@@ -11,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::local::{LOCAL_GATE, given_secret, given_url, secret, unanswered};
+use crate::local::{LOCAL_GATE, complain, given_secret, given_url, secret, unanswered};
 use crate::target::without_path;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,6 +79,18 @@ impl Failure {
         match self {
             Self::Refused(why) | Self::Unanswered(why) => why,
         }
+    }
+}
+
+/// How a command ends that asked the gate: where it refused, with that and 1.
+pub fn ended(done: Result<ExitCode, Failure>) -> Result<ExitCode, Box<dyn Error>> {
+    match done {
+        Ok(code) => Ok(code),
+        Err(Failure::Refused(why)) => {
+            complain(why);
+            Ok(ExitCode::FAILURE)
+        }
+        Err(Failure::Unanswered(why)) => Err(why.into()),
     }
 }
 

@@ -8,8 +8,8 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use crate::gate::{Failure, Operated};
-use crate::local::{complain, say, say_json};
+use crate::gate::{Operated, ended};
+use crate::local::{say, say_json};
 
 /// How many of the last sweeps are shown.
 const LISTED: usize = 20;
@@ -49,14 +49,7 @@ impl Sweep {
             eprintln!("asking GitHub for the deliveries …");
             gate.ask::<Swept>("POST", "sweeps").map(|swept| self.tell(&swept))
         };
-        match done {
-            Ok(code) => Ok(code),
-            Err(Failure::Refused(why)) => {
-                complain(why);
-                Ok(ExitCode::FAILURE)
-            }
-            Err(Failure::Unanswered(why)) => Err(why.into()),
-        }
+        ended(done)
     }
 
     fn tell(&self, swept: &Swept) -> ExitCode {

@@ -166,6 +166,13 @@ fn table() -> Vec<Row> {
             ],
         ),
         (
+            ignored(Ignored::ContextNotUsed { context: "buildgate".into(), named: vec![] }),
+            "status",
+            deployment,
+            (200, Ign, "context-not-used"),
+            vec!["the gate itself says of a build"],
+        ),
+        (
             ignored(Ignored::CheckNotCompleted { action: "created".into() }),
             "check_run",
             deployment,

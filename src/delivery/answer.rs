@@ -12,6 +12,7 @@ use crate::delivery::rejection::Rejection;
 use crate::delivery::request::LARGEST_BODY;
 use crate::delivery::verdict::{Known, Outcome, Queued, ToRedeliver, Verdict};
 use crate::policy::auto_deploy::Context;
+use crate::policy::auto_deploy::OWN_CONTEXT;
 use crate::policy::{ALLOWED, BuildWhen, Trigger, command};
 use crate::repository::{RepositoryName, Sha};
 use crate::route::{Entrance, HELP};
@@ -417,6 +418,11 @@ fn ignored_message(ignored: &Ignored, known: &Known) -> String {
                 "Run it again, or push a correction: the next success starts the next look."
             }
         ),
+        Ignored::ContextNotUsed { context, .. } if context.eq_ignore_ascii_case(OWN_CONTEXT) => {
+            format!(
+                "{context} is what the gate itself says of a build, so nothing follows from it. There is nothing to do."
+            )
+        }
         Ignored::ContextNotUsed { context, named } => format!(
             "{repository} is deployed once {} green, and {context} is not needed for that, so nothing follows from it. To \
              require it as well, ask {operator} to add it to the policy's `auto_deploy.contexts`; its next success then \

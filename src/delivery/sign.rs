@@ -6,7 +6,7 @@
 use crate::delivery::decision::{EnabledBranches, Ignored};
 use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong};
 use crate::policy::BranchPatterns;
-use crate::policy::auto_deploy::{AutoDeploy, Context};
+use crate::policy::auto_deploy::{AutoDeploy, Context, OWN_CONTEXT};
 use crate::repository::{RepositoryName, Sha};
 
 /// How many branches GitHub tells of a status at most: of a commit that lies on more, it does not tell all.
@@ -251,7 +251,8 @@ impl Said {
             // Who set a status GitHub says only when it is asked.
             Kind::Status { context, .. } => {
                 let is = |named: &Context| named.name.eq_ignore_ascii_case(context);
-                (context, policy.contexts.as_ref().is_none_or(|named| named.iter().any(is)))
+                let is_named = policy.contexts.as_ref().is_none_or(|named| named.iter().any(is));
+                (context, is_named && !context.eq_ignore_ascii_case(OWN_CONTEXT))
             }
             Kind::Run { action, .. } | Kind::Suite { action } if action != COMPLETED => {
                 return Some(Ignored::CheckNotCompleted { action: action.clone() });
@@ -359,6 +360,8 @@ mod tests {
             ("status", status("lint", "pending", &["main"]), named, Err("context-not-used")),
             ("status", status("lint", "failure", &["main"]), all, Err("not-a-success")),
             ("status", status("build", "error", &["main"]), all, Err("not-a-success")),
+            // What the gate itself says of a build.
+            ("status", status("buildgate", "success", &["main"]), all, Err("context-not-used")),
             ("status", status("build", "success", &["fix"]), all, Err("branch-not-enabled")),
             ("status", status("build", "pending", &["fix"]), all, Err("branch-not-enabled")),
             ("status", status("build", "success", &["main"]), listed, Err("branch-not-enabled")),

@@ -91,6 +91,8 @@ fn serve() {
         std::process::exit(1);
     }
     let github = github::GitHub::start(ADDRESS);
+    // A gate remembers the commits and the deployments of a stand-in that ran before: these are others.
+    github.begin_anew();
     let names = github::REPOSITORIES.map(|(name, _)| name).join(", ");
     link();
     println!("GitHub's stand-in has {names}. {REPOSITORY} has a webhook at {GATE} already.");
@@ -154,7 +156,7 @@ fn run(command: Command) -> Result<(), String> {
                 for said in asked("GET", &path, None)?.as_array().unwrap().iter().rev() {
                     let [state, description, log] =
                         [&said["state"], &said["description"], &said["log_url"]].map(text);
-                    println!("    {state}: {description} {log}");
+                    println!("{}", format!("    {state}: {description} {log}").trim_end());
                 }
             }
         }

@@ -110,7 +110,7 @@ async fn receive(
         return (StatusCode::INTERNAL_SERVER_ERROR, "failed, as asked".to_owned());
     }
     match origin.remember(&request.id) {
-        Ok(true) => {
+        Ok(Known::No) => {
             println!(
                 "build request {}: build {} at {} ({})\n{}",
                 printable(&request.id),
@@ -123,8 +123,16 @@ async fn receive(
                 tokio::spawn(build(Arc::clone(&origin), request.id));
             }
         }
-        Ok(false) => {
+        Ok(Known::Begun) => {
             println!("build request {}: known already, nothing to do", printable(&request.id));
+        }
+        Ok(Known::Built) => {
+            println!("build request {}: built already", printable(&request.id));
+            // The operator may have redriven it, and then the gate waits to hear of it.
+            if origin.gate.is_some() {
+                let (origin, id) = (Arc::clone(&origin), request.id);
+                tokio::spawn(async move { report(&origin, &id, success(&id)).await });
+            }
         }
         Err(error) => {
             return (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot remember the id: {error}"));
@@ -141,7 +149,14 @@ async fn build(origin: Arc<Origin>, id: String) {
     let log = format!("{}/logs/{}", origin.url, utf8_percent_encode(&id, NON_ALPHANUMERIC));
     report(&origin, &id, json!({"build": id, "state": "in_progress", "log_url": log})).await;
     tokio::time::sleep(BUILDING).await;
-    report(&origin, &id, json!({"build": id, "state": "success", "description": "built"})).await;
+    if let Err(error) = origin.note_built(&id) {
+        println!("build request {}: cannot note that it is built: {error}", printable(&id));
+    }
+    report(&origin, &id, success(&id)).await;
+}
+
+fn success(id: &str) -> serde_json::Value {
+    json!({"build": id, "state": "success", "description": "built"})
 }
 
 /// Reports to the gate, and says what it answers. What the gate cannot take now is sent again; what it refuses is not.
@@ -176,11 +191,29 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || hides(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// What was known of a build request.
+enum Known {
+    No,
+    Begun,
+    Built,
+}
+
 impl Origin {
-    /// Remembers an id, and says whether it is new.
-    fn remember(&self, id: &str) -> rusqlite::Result<bool> {
+    /// Remembers an id, and says what was known of it.
+    fn remember(&self, id: &str) -> rusqlite::Result<Known> {
         let builds = self.builds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        Ok(builds.execute("INSERT OR IGNORE INTO builds (id) VALUES (?)", [id])? == 1)
+        if builds.execute("INSERT OR IGNORE INTO builds (id) VALUES (?)", [id])? == 1 {
+            return Ok(Known::No);
+        }
+        let is_built =
+            builds.query_one("SELECT is_built FROM builds WHERE id = ?", [id], |row| row.get(0))?;
+        Ok(if is_built { Known::Built } else { Known::Begun })
+    }
+
+    /// Remembers that a build has ended well.
+    fn note_built(&self, id: &str) -> rusqlite::Result<()> {
+        let builds = self.builds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        builds.execute("UPDATE builds SET is_built = TRUE WHERE id = ?", [id]).map(drop)
     }
 
     /// Sends a report, signed with the newest secret, and gives the status of the answer.
@@ -239,8 +272,14 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let builds = Connection::open(&settings.database)?;
     builds.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-         CREATE TABLE IF NOT EXISTS builds (id TEXT PRIMARY KEY) WITHOUT ROWID;",
+         CREATE TABLE IF NOT EXISTS builds (id TEXT PRIMARY KEY, is_built BOOLEAN NOT NULL DEFAULT FALSE) WITHOUT ROWID;",
     )?;
+    // An earlier version remembered the ids alone.
+    if builds.prepare("SELECT is_built FROM builds").is_err() {
+        builds.execute_batch(
+            "ALTER TABLE builds ADD COLUMN is_built BOOLEAN NOT NULL DEFAULT FALSE",
+        )?;
+    }
     let listener = tokio::net::TcpListener::bind(settings.listen).await.map_err(|error| {
         format!("cannot listen on {} ({error}): does another origin run there? Stop it, or choose another address with --listen", settings.listen)
     })?;

@@ -139,7 +139,7 @@ impl Build {
             return None;
         }
         let given_up = self.tried(attempts, answer)?;
-        Some(given_up.ended(State::Error, format!("not handed over: {why}"), now))
+        Some(given_up.ended(State::Error, format!("not built: {why}"), now))
     }
 
     /// The build service reports of it.
@@ -167,7 +167,11 @@ impl Build {
         let age = now.saturating_sub(self.queued_at);
         let (state, description) = match (self.status.state, self.handed_over_at) {
             (State::Queued, None) if age > patience.queued => {
-                (State::Error, format!("not handed over within {}", hours(patience.queued)))
+                let within = hours(patience.queued);
+                (
+                    State::Error,
+                    format!("not built: the build service did not take it within {within}"),
+                )
             }
             (State::Queued, Some(_)) if age > patience.handed_over() => {
                 if patience.origin_reports {
@@ -276,7 +280,7 @@ impl Status {
         let state = State::from_word(&word);
         let description: Option<String> = fields.take("description")?;
         Ok(Self {
-            state: state.ok_or_else(|| format!("`state` is `{}`, which is none", quote(&word)))?,
+            state: state.ok_or_else(|| not_reported(&word))?,
             description: description.unwrap_or_default(),
             log_url: fields.take("log_url")?,
             environment_url: fields.take("environment_url")?,
@@ -310,10 +314,7 @@ impl Report {
             State::Failure => "the build failed",
             State::Error => "the build service met with an error",
             State::Queued | State::Inactive => {
-                return Err(format!(
-                    "`state` is `{}`; a build service reports in_progress, success, failure or error",
-                    state.as_str()
-                ));
+                return Err(not_reported(state.as_str()));
             }
         };
         let words = description.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -325,15 +326,30 @@ impl Report {
     }
 }
 
+/// What is wrong with a state that no build service reports.
+fn not_reported(word: &str) -> String {
+    let word = quote(word);
+    format!("`state` is `{word}`; a build service reports in_progress, success, failure or error")
+}
+
 /// Checks a link that GitHub's pages will show. One that is empty is none.
 fn link(name: &str, url: Option<String>) -> Result<Option<String>, String> {
     let Some(url) = url.filter(|url| !url.is_empty()) else { return Ok(None) };
     let scheme = scheme_and_host(&url).map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
         _ if url.len() > LONGEST_URL => Err(format!("`{name}` is longer than {LONGEST_URL} bytes")),
+        Some("http" | "https") if has_credentials(&url) => {
+            Err(format!("`{name}` has a user name or a password in it, and GitHub would show that"))
+        }
         Some("http" | "https") => Ok(Some(url)),
         _ => Err(format!("`{name}` is no http or https URL")),
     }
+}
+
+/// Whether an absolute URL has a user name in front of its host (RFC 3986, section 3.2.1).
+fn has_credentials(url: &str) -> bool {
+    let authority = url.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next());
+    authority.is_some_and(|authority| authority.contains('@'))
 }
 
 #[cfg(test)]
@@ -462,7 +478,12 @@ mod tests {
             Some((State::Inactive, "handed over; this build service does not report".to_owned()));
         for (build, patience, now, end) in [
             (queued(), PATIENCE, 90 * HOUR, None),
-            (queued(), PATIENCE, 90 * HOUR + 1, error("not handed over within 90 hours")),
+            (
+                queued(),
+                PATIENCE,
+                90 * HOUR + 1,
+                error("not built: the build service did not take it within 90 hours"),
+            ),
             (queued(), SILENT_ORIGIN, 7 * HOUR, None),
             (taken(), PATIENCE, 90 * HOUR, None),
             (
@@ -515,7 +536,10 @@ mod tests {
             ("[]", "expected a JSON object, found an array"),
             (r#"{"state":"success"}"#, "`build`"),
             (r#"{"build":"b"}"#, "`state`"),
-            (r#"{"build":"b","state":"done"}"#, "`state` is `done`, which is none"),
+            (
+                r#"{"build":"b","state":"done"}"#,
+                "`state` is `done`; a build service reports in_progress, success, failure or error",
+            ),
             (r#"{"build":"b","state":"queued"}"#, "a build service reports in_progress, success"),
             (r#"{"build":"b","state":"inactive"}"#, "a build service reports in_progress, success"),
             (r#"{"build":7,"state":"success"}"#, "`build`"),
@@ -526,6 +550,10 @@ mod tests {
             (
                 r#"{"build":"b","state":"success","environment_url":"images.example"}"#,
                 "`environment_url` is no http or https URL",
+            ),
+            (
+                r#"{"build":"b","state":"success","log_url":"https://user:secret@a.example/1@2"}"#,
+                "`log_url` has a user name or a password in it",
             ),
         ] {
             let error = Report::parse(body.as_bytes()).unwrap_err();

@@ -86,15 +86,38 @@ fn list(items: &[BuildRow], as_json: bool) {
         return say_json(&json!({ "items": items }), false);
     }
     if items.is_empty() {
-        return say("There are none.");
+        return say("There are no builds.");
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(["SINCE", "STATE", "WHY", "BUILD"]);
     for item in items {
-        let row = [&item.since, item.state.as_str(), &item.description, &item.id];
-        table.add_row(row);
+        table.add_row([&item.since, item.state.as_str(), &why(item), &item.id]);
     }
     say(table.trim_fmt());
+}
+
+/// Why a build is in its state, in words: of one that waits, what for.
+pub fn why(build: &BuildRow) -> String {
+    if build.state != State::Queued {
+        return build.description.clone();
+    }
+    match (&build.handed_over_at, &build.answer) {
+        (Some(_), _) => "taken by the build service, which has not reported of it yet".to_owned(),
+        (None, Some(answer)) => format!(
+            "not taken yet, after {} attempts: {}",
+            build.attempts,
+            answer.lines().next().unwrap_or_default()
+        ),
+        (None, None) => build.description.clone(),
+    }
+}
+
+/// The commit, and what it was pushed or deployed as, where that is not its hash.
+fn commit(build: &BuildRow) -> String {
+    match build.reference == build.sha {
+        true => build.sha.clone(),
+        false => format!("{} ({})", build.sha, build.reference),
+    }
 }
 
 fn show(gate: &Gate, id: &str, as_json: bool) -> Result<(), Failure> {
@@ -116,13 +139,13 @@ fn show(gate: &Gate, id: &str, as_json: bool) -> Result<(), Failure> {
     for (name, value) in [
         ("build", build.id.clone()),
         ("repository", build.repository.clone()),
-        ("commit", format!("{} ({})", build.sha, build.reference)),
+        ("commit", commit(&build)),
         ("deployment", build.deployment.map_or_else(dash, |id| id.to_string())),
         ("environment", or_dash(&build.environment)),
         ("state", format!("{} since {}", build.state.as_str(), build.since)),
-        ("why", build.description.clone()),
+        ("why", why(&build)),
         ("log", or_dash(&build.log_url)),
-        ("result at", or_dash(&build.environment_url)),
+        ("result URL", or_dash(&build.environment_url)),
         ("on GitHub", on_github),
         ("queued", build.queued_at.clone()),
         ("handed over", or_dash(&build.handed_over_at)),

@@ -8,11 +8,13 @@ use buildgate::auto_deploy::verdict::{Fact, Facts, Verdict, judge};
 use buildgate::delivery::decision::SIGNS;
 use buildgate::github::api::{Branch, Call};
 use buildgate::message::auto_deployment::{AutoDeployment, State};
+use buildgate::message::build::{self, BuildRow};
 use buildgate::operator::answer::Identity;
 use buildgate::operator::health::{Health, Item};
 use buildgate::policy::auto_deploy::AutoDeploy;
 use buildgate::repository::RepositoryName;
 
+use crate::builds::why;
 use crate::check::{Findings, Fix};
 use crate::gate::Gate;
 use crate::github::{Failure, GitHub, Hook};
@@ -94,13 +96,40 @@ pub fn check_identity(identity: &WhoItIs, findings: &mut Findings) {
 pub fn check_way_back(gate: &Gate, deploys: bool, findings: &mut Findings) {
     let health: Health = match gate.ask("GET", "health") {
         Ok(health) => health,
-        Err(why) => return findings.note("back", why.why()),
+        Err(why) => {
+            let text = format!("not asked whether builds are reported: {}", why.why());
+            return findings.note("reports", text);
+        }
     };
     for Item { name, detail, advice, .. } in health.items.into_iter().filter(|item| !item.ok) {
         if name == "reports" || name == "LEDGER" || name == "github" && !deploys {
+            // What is missing to be somebody at GitHub, the detail says itself.
+            let advice = advice.filter(|_| name != "github");
             let advice = advice.map(|advice| format!(": {advice}")).unwrap_or_default();
-            findings.note("back", format!("{detail}{advice}"));
+            findings.note("reports", format!("{detail}{advice}"));
         }
+    }
+}
+
+/// Looks at what became of the repository's newest build.
+pub fn check_build(gate: &Gate, repository: &RepositoryName, findings: &mut Findings) {
+    let filters = [("repository", Some(repository.as_spelt()))];
+    let newest = match gate.items::<BuildRow>("builds", &filters, 1) {
+        // That the gate was not asked is said of the reports already.
+        Err(_) => return,
+        Ok(newest) => newest.into_iter().next(),
+    };
+    let Some(build) = newest else { return findings.note("build", "nothing of it was built yet") };
+    let text = format!(
+        "the last one, {}, is {} since {}: {}",
+        build.id,
+        build.state.as_str(),
+        build.since,
+        why(&build)
+    );
+    match build.state {
+        build::State::Success => findings.good("build", text),
+        _ => findings.note("build", text),
     }
 }
 

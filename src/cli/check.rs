@@ -13,7 +13,8 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::chain::{
-    WhoItIs, check_commit, check_identity, check_signs, check_way_back, is_delivered_by_the_app,
+    WhoItIs, check_build, check_commit, check_identity, check_signs, check_way_back,
+    is_delivered_by_the_app,
 };
 use crate::correction::correction;
 use crate::gate;
@@ -403,6 +404,7 @@ impl Checking<'_> {
         }
         if let Some(gate) = &gate {
             check_way_back(gate, deploys.is_some(), &mut findings);
+            check_build(gate, &repository, &mut findings);
         }
         if let Some(policy) = deploys {
             check_identity(&identity, &mut findings);

@@ -46,7 +46,7 @@ impl Sweep {
                 ExitCode::SUCCESS
             })
         } else {
-            eprintln!("asking GitHub for the deliveries …");
+            eprintln!("asking the gate, which asks GitHub for the deliveries …");
             gate.ask::<Swept>("POST", "sweeps").map(|swept| self.tell(&swept))
         };
         ended(done)
@@ -59,8 +59,8 @@ impl Sweep {
             for (count, what) in [
                 (swept.hooks, "webhooks were looked at"),
                 (swept.listed, "deliveries are new since the last sweep"),
-                (swept.missed, "events were missed and not known yet"),
-                (swept.delivered, "that had been missed have come meanwhile"),
+                (swept.missed, "events were missed, and are found now"),
+                (swept.delivered, "that were missed earlier have arrived since"),
                 (swept.redelivering, "are delivered again now, one a second"),
                 (swept.given_up, "are given up: too old, or delivered again three times in vain"),
             ] {
@@ -83,7 +83,7 @@ impl Sweep {
             return say_json(&json!({ "items": items }), false);
         }
         if items.is_empty() {
-            return say("There was none yet.");
+            return say("There was no sweep yet.");
         }
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_header([

@@ -112,11 +112,15 @@ impl Attempt {
 
     /// What the origin answered, or why there was no answer, as it is kept with the build.
     pub fn told(&self) -> String {
+        let hint = |text: String| match self.detail() {
+            Some(hint) => format!("{text} ({hint})"),
+            None => text,
+        };
         match (self.status(), self.answer(), self.detail()) {
             (Some(status), Some(answer), _) if !answer.trim().is_empty() => {
-                format!("{status}: {}", answer.trim())
+                hint(format!("{status}: {}", answer.trim()))
             }
-            (Some(status), ..) => status.to_string(),
+            (Some(status), ..) => hint(status.to_string()),
             (None, _, Some(detail)) => detail.to_owned(),
             (None, ..) => self.code().to_owned(),
         }

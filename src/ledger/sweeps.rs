@@ -92,12 +92,28 @@ pub(crate) async fn came(env: &Env, guids: &[String], now: u64) -> Result<u64, S
     d1::rows(env, LEDGER, statement, &values).await.map(|rows| rows.len() as u64)
 }
 
-/// Ends what was asked for often enough, or is too old to be asked for: delivered before `oldest`. Says how many.
-pub(crate) async fn give_up(env: &Env, most: u64, oldest: u64, now: u64) -> Result<u64, String> {
+/// Ends what was asked for often enough, or is too old to be asked for: delivered before `oldest`. Gives each, in words.
+pub(crate) async fn give_up(
+    env: &Env,
+    most: u64,
+    oldest: u64,
+    now: u64,
+) -> Result<Vec<String>, String> {
     let statement = "UPDATE missed SET state = 'given-up', since = ?3, redeliver_at = NULL WHERE redeliver_at <= ?3 \
-                     AND (attempts >= ?1 OR delivered_at < ?2) RETURNING guid";
+                     AND (attempts >= ?1 OR delivered_at < ?2) RETURNING guid, event, repository_id, status_code, delivered_at";
     let values = [most.into(), oldest.into(), now.into()];
-    d1::rows(env, LEDGER, statement, &values).await.map(|rows| rows.len() as u64)
+    let rows = d1::rows(env, LEDGER, statement, &values).await?;
+    let told = |row: &Row| {
+        let (event, guid): (String, String) = (row.get("event")?, row.get("guid")?);
+        let (status, at): (u16, u64) = (row.get("status_code")?, row.get("delivered_at")?);
+        let whose = match row.get::<Option<u64>>("repository_id")? {
+            Some(id) => format!(" of the repository whose id is {id}"),
+            None => String::new(),
+        };
+        let at = rfc3339(at);
+        Ok(format!("given up: the {event} {guid}{whose}, delivered {at} and answered {status}"))
+    };
+    rows.iter().map(told).collect()
 }
 
 /// What GitHub is to be asked for again.

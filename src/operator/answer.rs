@@ -75,7 +75,7 @@ impl Refusal {
                  deployments are made."
                     .to_owned()
             }
-            Self::NoApp(why) => format!("The gate is no GitHub App: {why}."),
+            Self::NoApp(why) => format!("The gate cannot do that at GitHub: {why}."),
             Self::NoSecret => {
                 "The gate has no WEBHOOK_SECRET of its own: set it with npx wrangler secret put WEBHOOK_SECRET".to_owned()
             }

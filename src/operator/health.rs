@@ -76,14 +76,14 @@ pub fn health(facts: &Facts) -> Health {
         (None, true) => good("github", "the gate is somebody there"),
         (None, false) => lacking(
             "github",
-            "there is no queue GITHUB_QUEUE, so nothing is said of builds there, and no deployment made",
+            "there is no queue GITHUB_QUEUE, so on GitHub nothing is said of builds, and no deployment made",
             "cargo run -- deploy",
         ),
         (Some(why), _) => lacking(
             "github",
             format!(
-                "nothing is said of builds there, no deployment is made, and no delivery that failed is delivered again: \
-                 {why}"
+                "on GitHub nothing is said of builds, no deployment is made, and no delivery that failed is delivered \
+                 again: {why}"
             ),
             "cargo run -- app create",
         ),
@@ -144,7 +144,7 @@ mod tests {
             (
                 Facts { nobody_at_github: Some("no App".into()), ..good() },
                 "github",
-                "nothing is said of builds there",
+                "nothing is said of builds",
             ),
             (Facts { has_github_queue: false, ..good() }, "github", "GITHUB_QUEUE"),
             (Facts { reporting_since: Ok(None), ..good() }, "reports", "never reported"),

@@ -17,6 +17,8 @@ pub enum Answer {
         /// With this state.
         state: &'static str,
     },
+    /// It is no POST.
+    MethodNotAllowed,
     /// The signature does not say that the origin sent it now.
     BadSignature(NotVerified),
     /// It is no report; what is wrong with it.
@@ -41,6 +43,7 @@ impl Answer {
         match self {
             Self::Queued => ("queued", "report-queued", 202),
             Self::SaidBefore | Self::Ended { .. } => ("ignored", "report-not-used", 200),
+            Self::MethodNotAllowed => ("rejected", "method-not-allowed", 405),
             Self::BadSignature(_) => ("rejected", "bad-signature", 401),
             Self::Malformed(_) => ("rejected", "malformed-report", 400),
             Self::NoSuchBuild => ("rejected", "no-such-build", 404),
@@ -64,8 +67,14 @@ impl Answer {
                 "The same was said of {build} before, so nothing follows, but that the gate has heard of it now."
             ),
             Self::Ended { state: end } => format!(
-                "A report has ended {build} already, as {end}, so `{state}` changes nothing. A redrive would open it anew."
+                "A report has ended {build} already, as {end}, so `{state}` changes nothing. What is built again is \
+                 another build: a new deployment, or a new push. (Only the operator can open this one anew, who puts its \
+                 request on the queue again: cargo run -- dead-letters redrive.)"
             ),
+            Self::MethodNotAllowed => {
+                "Reports of the build service come here, by POST. docs/origin.md says how."
+                    .to_owned()
+            }
             Self::BadSignature(why) => format!(
                 "{why}. A report is signed as Standard Webhooks says, with the secret that build requests are signed with: \
                  webhook-id, webhook-timestamp and webhook-signature, the latter v1 and the HMAC-SHA256 of id, timestamp and \
@@ -100,8 +109,11 @@ impl Answer {
 
     /// The header that the answer has beside its content type, if it has one.
     pub fn header(&self) -> Option<(&'static str, &'static str)> {
-        let is_soon = matches!(self, Self::Busy | Self::LedgerUnavailable(_));
-        is_soon.then_some(("Retry-After", "10"))
+        match self {
+            Self::Busy | Self::LedgerUnavailable(_) => Some(("Retry-After", "10")),
+            Self::MethodNotAllowed => Some(("Allow", "POST")),
+            _ => None,
+        }
     }
 
     /// The answer's body: one JSON object.
@@ -145,6 +157,11 @@ mod tests {
                 Answer::Malformed("missing field `build`".into()),
                 ("rejected", "malformed-report", 400),
                 "missing field `build`",
+            ),
+            (
+                Answer::MethodNotAllowed,
+                ("rejected", "method-not-allowed", 405),
+                "Reports of the build service come here, by POST",
             ),
             (Answer::NoSuchBuild, ("rejected", "no-such-build", 404), "no build push:o/n:r"),
             (Answer::TooLarge, ("rejected", "payload-too-large", 413), "64 KiB"),

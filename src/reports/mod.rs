@@ -50,6 +50,9 @@ async fn take(
     gate: &str,
     known: &mut Option<Report>,
 ) -> Result<Answer, Answer> {
+    if request.method() != "POST" {
+        return Err(Answer::MethodNotAllowed);
+    }
     let now = platform::now();
     let header = headers(request);
     let announced = header("Content-Length");

@@ -37,6 +37,9 @@ const MOST_REDELIVERIES: u64 = 500;
 /// How many repositories' own webhooks a sweep looks at: the next ones are the next sweep's.
 const REPOSITORIES: usize = 20;
 
+/// How many events that are given up are named among a sweep's problems.
+const MOST_NAMED: usize = 20;
+
 /// The mark that has the repository that was looked at last.
 const LAST_REPOSITORY: &str = "sweep-after";
 
@@ -72,7 +75,9 @@ pub async fn run(env: &Env, by_operator: bool) -> Result<Option<Sweep>, String> 
     let Sweeping { mut sweep, .. } = sweeping;
 
     let (most, oldest) = (AGAIN_AFTER.len() as u64, now.saturating_sub(KEPT_BY_GITHUB));
-    sweep.given_up = sweeps::give_up(env, most, oldest, now).await?;
+    let given_up = sweeps::give_up(env, most, oldest, now).await?;
+    sweep.given_up = given_up.len() as u64;
+    sweep.problems.extend(given_up.into_iter().take(MOST_NAMED));
     let due = sweeps::take_due(env, &AGAIN_AFTER, MOST_REDELIVERIES, now).await?;
     sweep.redelivering = due.len() as u64;
     let mut messages = Vec::new();

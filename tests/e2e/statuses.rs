@@ -272,7 +272,7 @@ fn a_dead_letter_is_an_error_on_github_and_a_redrive_opens_it_anew() {
     let (id, build) = deploy(&chain);
     wait_until_told(&chain, id, &["queued", "error"]);
     let said = chain.github.deployment_statuses(REPOSITORY, id);
-    assert_eq!(said[1]["description"], "not handed over: the build service refused it (410)");
+    assert_eq!(said[1]["description"], "not built: the build service refused it (410)");
     assert_eq!(row(&chain, &build)["answer"], "410");
     chain.gate.dead_letters(&["redrive", "1"]);
     wait_until_told(&chain, id, &["queued", "error", "queued"]);
@@ -397,14 +397,14 @@ fn without_an_app_or_a_token_nothing_is_said_and_a_token_will_do() {
     };
     assert_eq!(missing(&nobody), ["github", "BUILDGATE_URL"]);
     let (_, text) = nobody.of_repository("check", &["--url", &nobody.gate.url]);
-    assert!(text.contains("note  back      nothing is said of builds there"), "{text}");
+    assert!(text.contains("note  reports   on GitHub nothing is said of builds"), "{text}");
 
     let token = Chain::start_as(&As::Token(TOKEN), "deployment", |setup: Setup| setup);
     let (id, build) = deploy(&token);
     wait_until_told(&token, id, &["queued"]);
     assert_eq!(missing(&token), ["reports", "BUILDGATE_URL"]);
     let (_, text) = token.of_repository("check", &["--url", &token.gate.url]);
-    assert!(text.contains("note  back      the build service has never reported"), "{text}");
+    assert!(text.contains("note  reports   the build service has never reported"), "{text}");
     assert_eq!(report(&token, &json!({"build": build, "state": "success"})).0, 202);
     wait_until_told(&token, id, &["queued", "success"]);
     token.github.assert_as_described();

@@ -97,12 +97,8 @@ impl GitHub {
         let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
         let api = format!("http://{}", listener.local_addr().unwrap());
         let (outgoing, deliveries) = mpsc::channel();
-        let repositories = REPOSITORIES.iter().map(|(name, id)| {
-            let mut repository = repositories::Repository::new(name, *id);
-            let first = repository.commit(vec![], "Initial commit", "README.md");
-            repository.branches.insert("main".into(), first);
-            repository
-        });
+        let repositories =
+            REPOSITORIES.iter().map(|(name, id)| repositories::Repository::begun(name, *id, false));
         let state = State {
             base: api.clone(),
             web: "https://github.com".into(),
@@ -130,6 +126,18 @@ impl GitHub {
         let app = Router::new().fallback(server::answer).with_state(Arc::clone(&shared));
         runtime.spawn(async { axum::serve(listener, app).await.unwrap() });
         Self { api, shared, _runtime: runtime }
+    }
+
+    /// Begins anew, with commits and ids that no stand-in before it had.
+    #[allow(dead_code, reason = "for the stand-in that is started by hand")]
+    pub fn begin_anew(&self) {
+        let mut state = self.state();
+        state.next_id = milliseconds() / 1_000;
+        let names: Vec<_> = REPOSITORIES.iter().map(|(name, id)| (*name, *id)).collect();
+        state.repositories = names
+            .into_iter()
+            .map(|(name, id)| repositories::Repository::begun(name, id, true))
+            .collect();
     }
 
     /// What it knows. A request that failed while it was held leaves it as it was then.

@@ -15,6 +15,8 @@ pub struct Repository {
     pub name: &'static str,
     pub id: u64,
     pub default_branch: String,
+    /// What tells its commits from those of another stand-in.
+    begun_at: u64,
     pub pushed_at: u64,
     pub commits: BTreeMap<String, Commit>,
     pub branches: BTreeMap<String, String>,
@@ -27,8 +29,17 @@ pub struct Repository {
 }
 
 impl Repository {
-    pub fn new(name: &'static str, id: u64) -> Self {
+    /// One with a first commit. `is_another` says that its commits are those of no stand-in before.
+    pub fn begun(name: &'static str, id: u64, is_another: bool) -> Self {
+        let mut repository = Self::new(name, id, if is_another { milliseconds() } else { 0 });
+        let first = repository.commit(vec![], "Initial commit", "README.md");
+        repository.branches.insert("main".into(), first);
+        repository
+    }
+
+    fn new(name: &'static str, id: u64, begun_at: u64) -> Self {
         Self {
+            begun_at,
             name,
             id,
             default_branch: "main".into(),
@@ -45,7 +56,7 @@ impl Repository {
     /// A new commit, on no branch yet.
     pub fn commit(&mut self, parents: Vec<String>, message: &str, file: &str) -> String {
         let order = self.commits.len();
-        let sha = digits(&format!("{}#{order}", self.name));
+        let sha = digits(&format!("{}#{order}#{}", self.name, self.begun_at));
         let (message, file) = (message.to_owned(), file.to_owned());
         self.commits.insert(sha.clone(), Commit { parents, message, file, order, date: now() });
         sha

@@ -87,7 +87,7 @@ impl Build {
     pub fn queued(id: &str, now: u64) -> Self {
         let status = Status {
             state: State::Queued,
-            description: "queued for the build service".to_owned(),
+            description: usual(State::Queued).to_owned(),
             log_url: None,
             environment_url: None,
         };
@@ -134,9 +134,11 @@ impl Build {
 
     /// It is kept as a dead letter, for this reason.
     pub fn given_up(self, attempts: u32, answer: String, why: &str, now: u64) -> Option<Self> {
-        // One that has been reported of is at the build service, whatever became of its answer.
-        if self.reported_at.is_some() {
-            return None;
+        // One that has been reported of is at the build service, whatever became of its answer; and that one is given up is
+        // said once.
+        let is_given_up = self.status.state == State::Error;
+        if self.reported_at.is_some() || is_given_up {
+            return self.tried(attempts, answer);
         }
         let given_up = self.tried(attempts, answer)?;
         Some(given_up.ended(State::Error, format!("not built: {why}"), now))
@@ -178,11 +180,12 @@ impl Build {
                     let within = hours(patience.queued);
                     (
                         State::Error,
-                        format!("the build service took it and went silent for {within}"),
+                        format!(
+                            "the build service took it, and within {within} of its being queued reported nothing"
+                        ),
                     )
                 } else {
-                    let description = "handed over; this build service does not report";
-                    (State::Inactive, description.to_owned())
+                    (State::Inactive, usual(State::Inactive).to_owned())
                 }
             }
             (State::InProgress, _) => {
@@ -229,6 +232,25 @@ impl Build {
     }
 }
 
+/// What is said of a state where nothing else is known to say.
+fn usual(state: State) -> &'static str {
+    match state {
+        State::Queued => "queued for the build service",
+        State::InProgress => "being built",
+        State::Success => "built",
+        State::Failure => "the build failed",
+        State::Error => "the build service met with an error",
+        State::Inactive => "handed over; this build service does not report",
+    }
+}
+
+/// Whether a character is passed on to GitHub: no control character, and none of those that UTF-8 writes with four bytes, such
+/// as emoji, which it refuses in a commit status
+/// ("description doesn't accept 4-byte Unicode": <https://github.com/ouzi-dev/commit-status-updater/issues/526>).
+fn is_taken(c: char) -> bool {
+    c.len_utf8() < 4 && (!c.is_control() || c.is_whitespace())
+}
+
 /// A length of time, in words.
 fn hours(milliseconds: u64) -> String {
     match milliseconds / 1_000 {
@@ -268,6 +290,14 @@ const STATUS: Wanted = &[
 ];
 
 impl Status {
+    /// The same without the build service's words and links, where there are any: what GitHub does not take of those must not
+    /// keep a state from being said. None where it is like that already.
+    pub fn plain(&self) -> Option<Self> {
+        let description = usual(self.state).to_owned();
+        let plain = Self { state: self.state, description, log_url: None, environment_url: None };
+        (plain != *self).then_some(plain)
+    }
+
     /// Reads those that [`Build::unsaid`] was written with. Errors with what is wrong.
     pub fn list(json: &str) -> Result<Vec<Self>, String> {
         const LIST: Want = Want::List(&Want::Object(STATUS));
@@ -308,17 +338,12 @@ impl Report {
         let build = fields.take("build")?;
         let Status { state, description, log_url, environment_url } =
             Status::from_fields(&mut fields)?;
-        let usual = match state {
-            State::InProgress => "being built",
-            State::Success => "built",
-            State::Failure => "the build failed",
-            State::Error => "the build service met with an error",
-            State::Queued | State::Inactive => {
-                return Err(not_reported(state.as_str()));
-            }
-        };
+        if matches!(state, State::Queued | State::Inactive) {
+            return Err(not_reported(state.as_str()));
+        }
+        let description: String = description.chars().filter(|c| is_taken(*c)).collect();
         let words = description.split_whitespace().collect::<Vec<_>>().join(" ");
-        let description = if words.is_empty() { usual } else { &words };
+        let description = if words.is_empty() { usual(state) } else { &words };
         let description = short(description);
         let log_url = link("log_url", log_url)?;
         let environment_url = link("environment_url", environment_url)?;
@@ -450,8 +475,17 @@ mod tests {
     fn what_was_taken_is_not_changed_by_the_same_request_once_more() {
         for build in [taken(), used(taken(), State::Success), used(queued(), State::InProgress)] {
             assert_eq!(build.clone().begun_again(20), None);
-            assert_eq!(build.clone().given_up(2, "410".into(), "it answered 410", 20), None);
+            // One that was reported of keeps what the build service answered, and nothing is said of it.
+            let given_up = build.clone().given_up(2, "410".into(), "it answered 410", 20);
+            match build.handed_over_at {
+                Some(_) => assert_eq!(given_up, None),
+                None => assert_eq!(given_up, build.tried(2, "410".into())),
+            }
         }
+        // That it is given up is said once.
+        let once = queued().given_up(2, "410".into(), "it answered 410", 20).unwrap();
+        let twice = once.clone().given_up(3, "410".into(), "it answered 410", 30).unwrap();
+        assert_eq!((twice.unsaid, twice.since), (once.unsaid, once.since));
         assert_eq!(taken().handed_over(2, "202".into(), 20), None);
         assert_eq!(taken().tried(2, "500".into()), None);
     }
@@ -490,7 +524,9 @@ mod tests {
                 taken(),
                 PATIENCE,
                 90 * HOUR + 1,
-                error("the build service took it and went silent for 90 hours"),
+                error(
+                    "the build service took it, and within 90 hours of its being queued reported nothing",
+                ),
             ),
             (taken(), SILENT_ORIGIN, 6 * HOUR, None),
             (taken(), SILENT_ORIGIN, 6 * HOUR + 1, inactive),
@@ -568,6 +604,8 @@ mod tests {
             Report::parse(long.as_bytes()).unwrap_err(),
             "`log_url` is longer than 2000 bytes"
         );
+        let emoji = r#"{"build":"b","state":"success","description":"🚀 layer 1 🎉 ✓"}"#;
+        assert_eq!(Report::parse(emoji.as_bytes()).unwrap().status.description, "layer 1 ✓");
         let long = long.replace("log_url", "other");
         let description = Report::parse(long.as_bytes()).unwrap().status.description;
         assert_eq!(description.chars().count(), LONGEST_DESCRIPTION);

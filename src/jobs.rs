@@ -70,7 +70,7 @@ pub async fn work(message: Message, env: &Env, given_up: bool) -> Result<(), Err
         stored_at: &stored_at,
         message: &text,
     };
-    let tried = attempt.tried();
+    let tried = attempt.tried(number);
     let left = settle(env, &message, Work::GitHub, &schedule, tried, &letter, is_last).await;
     if let (Step::Bury, Some(Job::TellStatus(job))) = (left.step, &job) {
         statuses::give_up(env, job).await;
@@ -91,10 +91,10 @@ fn build_of(job: &Job) -> Option<&str> {
 }
 
 impl Attempt {
-    fn tried(&self) -> Try {
+    fn tried(&self, number: u32) -> Try {
         match self {
             Self::AutoDeploy(attempt) => attempt.tried(),
-            Self::TellStatus(attempt, _) => attempt.tried(),
+            Self::TellStatus(attempt, _) => attempt.tried(number),
             Self::Redeliver(attempt) => attempt.tried(),
             Self::Unreadable(_) | Self::GivenUpByQueue => Try::Never,
         }

@@ -30,7 +30,7 @@ pub(crate) async fn begin(
 ) -> Result<(), String> {
     let stored = builds::begin(env, request, message, queued_at).await?;
     if stored.version == 0 {
-        return keep(env, stored.build, 0, now).await.map(drop);
+        return keep(env, stored.build, 0, now, true).await.map(drop);
     }
     if stored.build.clone().begun_again(now).is_some() {
         change(env, &request.id, now, &|build| build.begun_again(now)).await?;
@@ -52,8 +52,9 @@ pub(crate) async fn change(
         let Some(Stored { build, version, .. }) = builds::find(env, id).await? else {
             return Ok(None);
         };
+        let is_news = build.unsaid.is_empty();
         let Some(changed) = next(build) else { return Ok(None) };
-        if keep(env, changed.clone(), version, now).await? {
+        if keep(env, changed.clone(), version, now, is_news).await? {
             return Ok(Some(changed));
         }
     }
@@ -102,12 +103,13 @@ pub(crate) async fn report(env: &Env, report: &Report, now: u64) -> Result<Optio
         let Some(Stored { build, version, .. }) = builds::find(env, &report.build).await? else {
             return Ok(None);
         };
+        let is_news = build.unsaid.is_empty();
         let (next, taken) = match build.reported(report, now) {
             Reported::Late { state } => return Ok(Some(Taken::Late(state.as_str()))),
             Reported::Again(build) => (build, Taken::Again),
             Reported::Used(build) => (build, Taken::Used),
         };
-        if keep(env, *next, version, now).await? {
+        if keep(env, *next, version, now, is_news).await? {
             builds::mark_reporting(env, now).await?;
             return Ok(Some(taken));
         }
@@ -115,14 +117,21 @@ pub(crate) async fn report(env: &Env, report: &Report, now: u64) -> Result<Optio
     Err("the row is changed all the time".to_owned())
 }
 
-/// Keeps a build in place of what was read of it, and asks that GitHub is told. Says whether the row was still so.
-async fn keep(env: &Env, mut build: Build, version: u64, now: u64) -> Result<bool, String> {
+/// Keeps a build in place of what was read of it, and asks that GitHub is told. Says whether the row was still so. `is_news`
+/// says that nothing was unsaid before: else somebody has been asked already, who goes on with what is added.
+async fn keep(
+    env: &Env,
+    mut build: Build,
+    version: u64,
+    now: u64,
+    is_news: bool,
+) -> Result<bool, String> {
     if !is_anybody(|name| env.text(name)) {
         build.unsaid.clear();
     }
     let tell_at = (!build.unsaid.is_empty()).then_some(now + TOLD_WITHIN);
     let is_kept = builds::keep(env, &build, version, tell_at).await?;
-    if is_kept && tell_at.is_some() {
+    if is_kept && tell_at.is_some() && is_news {
         // The cron trigger asks again.
         let _ = ask(env, build.id).await;
     }

@@ -98,6 +98,7 @@ const ROOMS: [(&str, &[&str]); 28] = [
     (
         "operator",
         &[
+            "build",
             "github",
             "json",
             "ledger",

@@ -155,11 +155,11 @@ async fn ask(env: &Env, question: Question<'_>, now: u64) -> Result<Option<Strin
     match question {
         Question::MadeFor(deployment) => branch_made_for(env, deployment).await,
         Question::Begun { build, of_job } => {
-            let Ok(first) = builds::delivery_of(env, build).await else { return Ok(None) };
-            if of_job {
+            if of_job && builds::note_job(env, build, now).await.is_err() {
+                // Once more: without it, GitHub would be told beside the job itself.
                 let _ = builds::note_job(env, build, now).await;
             }
-            Ok(first)
+            Ok(builds::delivery_of(env, build).await.unwrap_or_default())
         }
     }
 }

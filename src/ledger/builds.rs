@@ -162,7 +162,7 @@ pub(crate) async fn find(env: &Env, id: &str) -> Result<Option<Stored>, String> 
 }
 
 /// Keeps a build in place of what was read of it, and says whether it was still so. `tell_at` is when to ask again that
-/// GitHub is told what is unsaid.
+/// GitHub is told what is unsaid, if that is not known yet: none where nothing is.
 pub(crate) async fn keep(
     env: &Env,
     build: &Build,
@@ -171,7 +171,8 @@ pub(crate) async fn keep(
 ) -> Result<bool, String> {
     let statement = "UPDATE builds SET version = version + 1, state = ?3, description = ?4, log_url = ?5, \
                      environment_url = ?6, is_ended_by_report = ?7, queued_at = ?8, handed_over_at = ?9, reported_at = ?10, \
-                     since = ?11, attempts = ?12, answer = ?13, unsaid = ?14, tell_at = ?15 \
+                     since = ?11, attempts = ?12, answer = ?13, unsaid = ?14, \
+                     tell_at = CASE WHEN ?15 IS NULL THEN NULL ELSE coalesce(tell_at, ?15) END \
                      WHERE id = ?1 AND version = ?2 RETURNING number";
     let unsaid = json(&build.unsaid)?;
     let values = [

@@ -157,13 +157,6 @@ pub(crate) async fn take_due(
     Ok(due.into_iter().map(|(_, due)| due).collect())
 }
 
-/// Keeps that GitHub will not deliver something again.
-pub(crate) async fn end(env: &Env, guid: &str, now: u64) -> Result<(), String> {
-    let statement =
-        "UPDATE missed SET state = 'given-up', since = ?2, redeliver_at = NULL WHERE guid = ?1";
-    d1::rows(env, LEDGER, statement, &[guid.into(), now.into()]).await.map(drop)
-}
-
 /// The value of a mark, if it is set.
 pub(crate) async fn mark(env: &Env, name: &str) -> Result<Option<String>, String> {
     let rows =

@@ -5,6 +5,7 @@ pub mod health;
 pub mod query;
 pub mod token;
 
+use crate::build::Build;
 use crate::github::api::{AppFacts, AppHook, Call, Failure, Installation};
 use crate::github::app::NoIdentity;
 use crate::github::{GitHub, Page, gather};
@@ -133,6 +134,7 @@ async fn perform(
                 _ => None,
             };
             let message = message.unwrap_or(letter.message);
+            let before = platform::now();
             let sent = queue::send(env, work.binding(), &message).await;
             sent.map_err(Refusal::QueueUnavailable)?;
             // Only now: a letter that is marked must be on the queue.
@@ -141,8 +143,9 @@ async fn perform(
             let DeadLetterSummary { build, redriven_at, .. } = letter.summary;
             if let (Work::Builds, Some(build)) = (work, &build) {
                 let now = platform::now();
-                // Should the ledger not keep that now, the handover does.
-                let _ = progress::change(env, build, now, &|build| Some(build.redriven(now))).await;
+                // Should the ledger not keep that now, the handover does; where that was quicker, it has.
+                let next = |build: Build| (build.queued_at < before).then(|| build.redriven(now));
+                let _ = progress::change(env, build, now, &next).await;
             }
             json(&Redriven { id, build, redriven_at })
         }

@@ -8,6 +8,9 @@ use crate::retry::Try;
 /// In how many seconds a build is looked at again of which somebody else is just telling GitHub.
 const WHILE_TAKEN: u64 = 5;
 
+/// After how many attempts nobody waits any more for whoever is saying something of the same build.
+const LONGEST_TAKEN: u32 = 4;
+
 /// The result of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Attempt {
@@ -41,9 +44,11 @@ pub enum Attempt {
 }
 
 impl Attempt {
-    /// What it means for the next attempt.
-    pub fn tried(&self) -> Try {
+    /// What it means for the next attempt, after attempt number `number`.
+    pub fn tried(&self, number: u32) -> Try {
         match self {
+            // Whoever is saying it goes on with what is added, and the cron trigger asks again.
+            Self::Taken if number >= LONGEST_TAKEN => Try::Done,
             Self::Told { .. } | Self::Nothing | Self::Nobody | Self::NotLet { .. } => Try::Done,
             Self::Taken => Try::Again { no_sooner_than: WHILE_TAKEN },
             Self::GitHub(failure) => Try::Again { no_sooner_than: failure.again_in() },
@@ -102,8 +107,9 @@ mod tests {
             (Attempt::NoIdentity(NoIdentity::InvalidKey), again(0), "github-not-configured", true),
             (Attempt::Unavailable { detail: "d".into() }, again(0), "ledger-unavailable", true),
         ] {
-            let found = (attempt.tried(), attempt.code(), attempt.is_logged());
+            let found = (attempt.tried(1), attempt.code(), attempt.is_logged());
             assert_eq!(found, (tried, code, is_logged), "{attempt:?}");
         }
+        assert_eq!(Attempt::Taken.tried(LONGEST_TAKEN), Try::Done);
     }
 }

@@ -159,7 +159,11 @@ async fn say_all(
             false => false,
         };
         if !is_said {
-            place.say(&status, until - LEFT_OF_LEASE).await.map_err(|failure| {
+            let mut told = place.say(&status, until - LEFT_OF_LEASE).await;
+            if let (Err(Failure::Refused { .. }), Some(plain)) = (&told, status.plain()) {
+                told = place.say(&plain, until - LEFT_OF_LEASE).await;
+            }
+            told.map_err(|failure| {
                 // What GitHub refuses it has not done; whatever else is not known.
                 let is_sure = !matches!(failure, Failure::Unreachable(_) | Failure::Broken { .. });
                 (Attempt::GitHub(failure), is_sure)

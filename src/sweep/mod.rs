@@ -346,8 +346,6 @@ pub enum Attempt {
     GitHub(Failure),
     /// The gate is nobody at GitHub any more.
     NoIdentity(NoIdentity),
-    /// The ledger did not answer.
-    Unavailable(String),
     /// The job is of no webhook.
     NoHook,
 }
@@ -358,7 +356,6 @@ impl Attempt {
         match self {
             Self::Asked | Self::Refused(_) | Self::NoIdentity(_) | Self::NoHook => Try::Done,
             Self::GitHub(failure) => Try::Again { no_sooner_than: failure.again_in() },
-            Self::Unavailable(_) => Try::Again { no_sooner_than: 0 },
         }
     }
 
@@ -368,7 +365,6 @@ impl Attempt {
             Self::Asked => "redelivered",
             Self::Refused(failure) | Self::GitHub(failure) => failure.code(),
             Self::NoIdentity(_) => "github-not-configured",
-            Self::Unavailable(_) => "ledger-unavailable",
             Self::NoHook => "no-such-webhook",
         }
     }
@@ -378,7 +374,6 @@ impl Attempt {
         match self {
             Self::Refused(failure) | Self::GitHub(failure) => Some(failure.to_string()),
             Self::NoIdentity(why) => Some(why.to_string()),
-            Self::Unavailable(detail) => Some(detail.clone()),
             Self::Asked | Self::NoHook => None,
         }
     }
@@ -404,12 +399,8 @@ pub async fn redeliver(env: &Env, job: &Redeliver) -> Attempt {
     };
     match asked {
         Ok(_) => Attempt::Asked,
-        Err(failure) if failure.is_lasting() => {
-            match sweeps::end(env, &job.guid, platform::now()).await {
-                Ok(()) => Attempt::Refused(failure),
-                Err(detail) => Attempt::Unavailable(detail),
-            }
-        }
+        // It counts as one of the attempts: the next sweep at whose time it is asks again.
+        Err(failure) if failure.is_lasting() => Attempt::Refused(failure),
         Err(failure) => Attempt::GitHub(failure),
     }
 }

@@ -416,7 +416,7 @@ fn what_github_refuses_for_a_while_is_made_once_and_what_it_forbids_says_what_is
         "GET",
         "/repos/{owner}/{repo}/commits/{ref}/statuses",
         1,
-        Kind::RateLimited { reset_in: 2 },
+        Kind::RateLimited { reset_in: 5 },
     );
     chain.fault(
         "GET",

@@ -126,7 +126,7 @@ fn where_nothing_failed_it_is_one_call_and_what_fails_is_asked_for_three_times_e
     chain.github.redeliver("deployment");
     let (exit, text) = chain.run(&["sweep"]);
     assert_eq!(exit, Some(0), "{text}");
-    assert!(text.contains("    1  that had been missed have come meanwhile"), "{text}");
+    assert!(text.contains("    1  that were missed earlier have arrived since"), "{text}");
     assert!(text.contains("    0  are delivered again now"), "{text}");
     chain.github.assert_as_described();
 }
@@ -165,6 +165,18 @@ fn github_may_fail_meanwhile_and_who_is_nobody_there_is_told_so() {
     assert_eq!(exit, Some(0), "{text}");
     chain.origin.wait_for(1);
     assert_eq!(builds(&chain), [build]);
+
+    // What GitHub refuses once, it is asked for again.
+    chain.github.lose_webhooks(true);
+    let other = deploy(&chain, "production");
+    chain.github.lose_webhooks(false);
+    chain.fault("POST", "/app/hook/deliveries/{delivery_id}/attempts", 1, Kind::Status(403));
+    chain.gate.cron(EVERY_TEN_MINUTES);
+    chain.settled();
+    assert_eq!(builds(&chain).len(), 1);
+    time_passes(&chain);
+    chain.origin.wait_for(2);
+    assert_eq!(builds(&chain)[1], other);
 
     let nobody = Chain::start_as(&As::Nobody, "deployment", |setup| setup);
     let (exit, text) = nobody.run(&["sweep"]);

@@ -409,3 +409,39 @@ fn without_an_app_or_a_token_nothing_is_said_and_a_token_will_do() {
     wait_until_told(&token, id, &["queued", "success"]);
     token.github.assert_as_described();
 }
+
+#[test]
+fn what_github_does_not_take_of_a_report_keeps_no_state_from_being_said() {
+    let chain = Chain::start("deployment");
+    let (id, build) = deploy(&chain);
+    wait_until_told(&chain, id, &["queued"]);
+    chain.fault("POST", STATUSES, 1, Kind::Status(422));
+    let begun = json!({"build": build, "state": "in_progress", "description": "🚀 layer 3 of 9"});
+    assert_eq!(report(&chain, &begun).0, 202);
+    wait_until_told(&chain, id, &["queued", "in_progress"]);
+    let ended = json!({"build": build, "state": "success", "description": "🎉 done ✓"});
+    assert_eq!(report(&chain, &ended).0, 202);
+    wait_until_told(&chain, id, &["queued", "in_progress", "success"]);
+    let said = chain.github.deployment_statuses(REPOSITORY, id);
+    let words: Vec<&str> = said.iter().map(|said| said["description"].as_str().unwrap()).collect();
+    assert_eq!(words, ["queued for the build service", "being built", "done ✓"]);
+    chain.github.assert_as_described();
+}
+
+#[test]
+fn reports_that_come_while_github_takes_nothing_pile_up_no_jobs() {
+    let chain = Chain::start_as(&As::App, "deployment", |setup| setup.var("MAX_RETRIES", "3"));
+    let (id, build) = deploy(&chain);
+    wait_until_told(&chain, id, &["queued"]);
+    chain.fault("POST", STATUSES, 1_000, Kind::Status(404));
+    for layer in 0..10 {
+        let text = format!("layer {layer}");
+        let report =
+            report(&chain, &json!({"build": build, "state": "in_progress", "description": text}));
+        assert_eq!(report.0, 202);
+    }
+    let letters = chain.gate.wait_for_dead_letters(1);
+    assert_eq!(letters[0]["reason"], "github-not-found");
+    chain.settled();
+    assert_eq!(chain.gate.dead_letters(&["list"])["dead_letters"].as_array().unwrap().len(), 1);
+}

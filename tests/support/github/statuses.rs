@@ -80,6 +80,10 @@ pub fn create(state: &mut State, asked: &Asked) -> Answer {
             return invalid("Status", field, &message);
         }
     }
+    // https://github.com/ouzi-dev/commit-status-updater/issues/526
+    if asked.text("description").is_some_and(|text| text.chars().any(|c| c.len_utf8() == 4)) {
+        return invalid("Status", "description", "description doesn't accept 4-byte Unicode");
+    }
     if asked.text("target_url").is_some_and(|url| !url.is_empty() && !url.starts_with("http")) {
         return invalid("Status", "target_url", "target_url must use http(s) scheme");
     }

@@ -54,9 +54,16 @@ function retry(message, env) {
 }
 
 export default {
-  fetch(request, env) {
+  async fetch(request, env, ctx) {
     renew();
-    return run(gate.fetch(request, env));
+    const response = await run(gate.fetch(request, env, ctx));
+    // Nothing of the answer hangs on it.
+    try {
+      if (gate.is_gathered()) ctx.waitUntil(run(gate.send_gathered(env)));
+    } catch (error) {
+      console.error("the journal is not sent:", error);
+    }
+    return response;
   },
 
   scheduled(event, env) {
@@ -65,6 +72,11 @@ export default {
   },
 
   async queue(batch, env) {
+    renew();
+    if (gate.takes_batches(batch.queue)) {
+      await run(gate.batch(batch.messages, env));
+      return;
+    }
     const messages = batch.messages.values();
     const failures = [];
     // Each message for itself: what fails for one of them is nothing to the others.

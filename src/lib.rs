@@ -7,7 +7,8 @@
 //!         a report of the origin's → verified → ledger → answer                           [`reports`]
 //! queue:  build request → origin → done, again later, or a dead letter                    [`handover`]
 //!         what is to be done at GitHub: a deployment made, a status said                  [`jobs`]
-//! cron:   what waits for too long                                                         [`scheduled`]
+//!         what became of deliveries → ledger                                              [`journal`]
+//! cron:   what waits for too long, what is old, what somebody has to be told               [`scheduled`]
 //! ```
 //!
 //! This file is the doors. Each story is told in the `mod.rs` of its folder, which asks the runtime for what it
@@ -22,12 +23,14 @@
 )]
 
 pub mod about;
+pub mod alerts;
 pub mod auto_deploy;
 pub mod build;
 pub mod delivery;
 pub mod github;
 pub mod handover;
 pub mod jobs;
+pub mod journal;
 pub mod json;
 pub mod leaving;
 pub mod ledger;
@@ -50,6 +53,7 @@ pub mod time;
 pub mod url;
 
 use message::{Queue, Work};
+use platform::access::Context;
 use platform::env::Env;
 use platform::queue::{Message, RawMessage};
 use platform::request::Request;
@@ -65,12 +69,12 @@ const EACH_MINUTE: &str = "* * * * *";
 
 /// Takes an HTTP request: gives the task that answers it.
 #[exported]
-pub fn fetch(request: Request, env: Env) -> Task {
-    Task::answering(async move { answer(&request, &env).await })
+pub fn fetch(request: Request, env: Env, context: Context) -> Task {
+    Task::answering(async move { answer(&request, &env, &context).await })
 }
 
 /// Answers an HTTP request.
-async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
+async fn answer(request: &Request, env: &Env, context: &Context) -> Result<Response, Error> {
     let (method, url) = (request.method(), request.url());
     let location = Location::parse(&url);
     match Route::parse(&method, &location) {
@@ -87,12 +91,31 @@ async fn answer(request: &Request, env: &Env) -> Result<Response, Error> {
             delivery::receive(request, env, location.gate, &entrance).await
         }
         Ok(Route::Report) => Box::pin(reports::receive(request, env, location.gate)).await,
-        Ok(Route::Operator(asked)) => match operator::token(env, location.gate) {
+        Ok(route @ (Route::Console | Route::Session(_) | Route::Operator(_))) => {
             // Boxed, for each task takes the room of its largest branch, and a delivery's needs less.
-            Some(token) => Box::pin(operator::answer(request, env, &location, asked, &token)).await,
-            None => delivery::refuse(env, location.gate, NoRoute::NotFound),
-        },
+            Box::pin(operate(request, env, context, &location, route)).await
+        }
         Err(why) => delivery::refuse(env, location.gate, why),
+    }
+}
+
+/// Answers a request to what is the operator's.
+async fn operate(
+    request: &Request,
+    env: &Env,
+    context: &Context,
+    location: &Location<'_>,
+    route: Route,
+) -> Result<Response, Error> {
+    match (route, operator::door(env, context, location.gate)) {
+        (Route::Console, Some(_)) => operator::console(),
+        (Route::Session(what), Some(door)) => {
+            operator::session(request, env, location, what, &door).await
+        }
+        (Route::Operator(asked), Some(door)) => {
+            operator::answer(request, env, location, asked, &door).await
+        }
+        _ => delivery::refuse(env, location.gate, NoRoute::NotFound),
     }
 }
 
@@ -107,7 +130,36 @@ pub fn message(queue: &str, message: RawMessage, env: Env) -> Task {
             Task::doing(async move { handover::hand_over(message, &env, given_up).await })
         }
         Work::GitHub => Task::doing(async move { jobs::work(message, &env, given_up).await }),
+        Work::Journal => Task::doing(async move { journal::keep(vec![message], &env).await }),
     }
+}
+
+/// Whether what lies on the queue of this name is taken a batch at a time, by [`batch`].
+#[exported]
+pub fn takes_batches(queue: &str) -> bool {
+    Queue::of(queue).work == Work::Journal
+}
+
+/// Takes a batch of messages: gives the task that does what they ask for.
+#[exported]
+pub fn batch(messages: Vec<RawMessage>, env: Env) -> Task {
+    let messages = messages.into_iter().map(Message::from).collect();
+    Task::doing(async move { journal::keep(messages, &env).await })
+}
+
+/// Whether whoever has just answered a request is to do what [`send_gathered`] does.
+#[exported]
+pub fn is_gathered() -> bool {
+    journal::is_due()
+}
+
+/// Sends what was gathered for the journal: gives the task that does it, which is in no answer's way.
+#[exported]
+pub fn send_gathered(env: Env) -> Task {
+    Task::doing(async move {
+        journal::send(&env).await;
+        Ok(())
+    })
 }
 
 /// Does what is to be done at the time of a cron trigger: gives the task that does it.
@@ -119,15 +171,25 @@ pub fn scheduled(cron: String, env: Env) -> Task {
         let builds = statuses::look_again(&env, is_tidying).await;
         // Once every ten minutes, with what is old.
         let swept = if is_tidying { sweep::run(&env, false).await } else { Ok(None) };
+        let told = if is_tidying { Ok(0) } else { alerts::look(&env).await };
+        let forgotten = if is_tidying { journal::forget(&env).await } else { Ok(()) };
         if let Ok(Some(sweep)) = &swept {
             platform::log(&sweep::line(sweep));
         }
-        let errors = [commits.as_ref().err(), builds.as_ref().err(), swept.as_ref().err()];
+        let (commits_error, builds_error) = (commits.as_ref().err(), builds.as_ref().err());
+        let errors = [
+            commits_error,
+            builds_error,
+            swept.as_ref().err(),
+            forgotten.as_ref().err(),
+            told.as_ref().err(),
+        ];
         let errors: Vec<&str> = errors.into_iter().flatten().map(String::as_str).collect();
         let detail = (!errors.is_empty()).then(|| errors.join("; "));
         let LookedAgain { silent, untold } = builds.unwrap_or_default();
         let looks = commits.unwrap_or_default();
-        platform::log(&log::Line::Scheduled { cron: &cron, looks, silent, untold, detail });
+        let alerts = told.unwrap_or_default();
+        platform::log(&log::Line::Scheduled { cron: &cron, looks, silent, untold, alerts, detail });
         Ok(())
     })
 }

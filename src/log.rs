@@ -122,6 +122,8 @@ pub enum Line<'a> {
         silent: usize,
         /// How many builds GitHub is to be told of that it was not told of in time.
         untold: usize,
+        /// How many alerts were posted.
+        alerts: usize,
         /// What went wrong.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
@@ -145,6 +147,16 @@ pub enum Line<'a> {
         /// What could not be looked at, and why.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         problems: &'a [String],
+    },
+    /// What could not be written into the journal: nothing is said of what could.
+    Journal {
+        /// How many deliveries were let go of, because the queue takes nothing.
+        lost: u64,
+        /// How many of the queue's messages are tried again.
+        retried: usize,
+        /// What went wrong.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
     },
     /// What became of a report of the origin's.
     Report {

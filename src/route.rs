@@ -11,6 +11,9 @@ const OPERATOR: &str = "/-/";
 /// Where the origin reports.
 const REPORTS: &str = "/-/reports";
 
+/// Where an operator signs in.
+const SESSION: &str = "/-/session";
+
 /// Where the answers are explained: no repository's name is without a slash.
 pub const HELP: &str = "/help";
 
@@ -23,6 +26,10 @@ pub enum Route {
     Delivery(Entrance),
     /// `/-/reports`: what the origin says of a build. Which method it takes is told to the origin's engineer.
     Report,
+    /// `GET /-/`: the console's page.
+    Console,
+    /// `/-/session`: an operator's at the console.
+    Session(SessionRoute),
     /// All else under `/-/`. Whether there is such a route, and with which methods, is told to the operator only.
     Operator(Result<OperatorRoute, NoRoute>),
 }
@@ -36,6 +43,17 @@ pub enum Page {
     Help,
     /// A repository's own Payload URL, by somebody who wonders what it is for.
     PayloadUrl(RepositoryName),
+}
+
+/// What is to become of an operator's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionRoute {
+    /// `POST`: it begins, for whoever gives the token.
+    Begin,
+    /// `GET`: who is signed in.
+    Show,
+    /// `DELETE`: it ends.
+    End,
 }
 
 /// By which route a webhook comes in, which says with which secret it is verified.
@@ -52,6 +70,24 @@ pub enum Entrance {
 pub enum OperatorRoute {
     /// `GET /-/dead-letters`
     ListLetters,
+    /// `POST /-/dead-letters/redrive`: some of all that a filter means.
+    RedriveLetters,
+    /// `POST /-/dead-letters/drop`: all that a filter means.
+    DropLetters,
+    /// `GET /-/repositories`
+    ListRepositories,
+    /// `GET /-/repositories/OWNER/NAME`, and the name `*` for all of an owner's.
+    ShowRepository(String, String),
+    /// `PUT /-/repositories/OWNER/NAME`: it gets another policy.
+    SetPolicy(String, String),
+    /// `DELETE /-/repositories/OWNER/NAME`: it has no policy any more.
+    DeletePolicy(String, String),
+    /// `GET /-/deliveries`
+    ListDeliveries,
+    /// `GET /-/deliveries/ID`
+    ShowDelivery(String),
+    /// `GET /-/counts`
+    Counts,
     /// `GET /-/builds`
     ListBuilds,
     /// `GET /-/builds/ID`, whose id has slashes.
@@ -101,6 +137,20 @@ impl Route {
         if location.path.strip_suffix('/').unwrap_or(location.path) == REPORTS {
             return Ok(Self::Report);
         }
+        if location.path == OPERATOR {
+            return match method {
+                "GET" | "HEAD" => Ok(Self::Console),
+                _ => Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD" }),
+            };
+        }
+        if location.path == SESSION {
+            return match method {
+                "GET" => Ok(Self::Session(SessionRoute::Show)),
+                "POST" => Ok(Self::Session(SessionRoute::Begin)),
+                "DELETE" => Ok(Self::Session(SessionRoute::End)),
+                _ => Err(NoRoute::MethodNotAllowed { allow: "GET, POST, DELETE" }),
+            };
+        }
         if let Some(path) = location.path.strip_prefix(OPERATOR) {
             return Ok(Self::Operator(OperatorRoute::parse(method, path)));
         }
@@ -140,6 +190,20 @@ impl OperatorRoute {
         let segments: Vec<&str> = path.split('/').collect();
         match (method, segments.as_slice()) {
             ("GET", ["dead-letters"]) => Ok(Self::ListLetters),
+            ("POST", ["dead-letters", "redrive"]) => Ok(Self::RedriveLetters),
+            ("POST", ["dead-letters", "drop"]) => Ok(Self::DropLetters),
+            (_, ["dead-letters", "redrive" | "drop"]) => not_allowed("POST"),
+            ("GET", ["repositories"]) => Ok(Self::ListRepositories),
+            (method, ["repositories", owner, name]) => {
+                let decoded = |part| percent_decode_str(part).decode_utf8_lossy().into_owned();
+                let (owner, name) = (decoded(owner), decoded(name));
+                match method {
+                    "GET" => Ok(Self::ShowRepository(owner, name)),
+                    "PUT" => Ok(Self::SetPolicy(owner, name)),
+                    "DELETE" => Ok(Self::DeletePolicy(owner, name)),
+                    _ => not_allowed("GET, PUT, DELETE"),
+                }
+            }
             ("GET", ["dead-letters", id]) => Ok(Self::ShowLetter((*id).to_owned())),
             ("DELETE", ["dead-letters", id]) => Ok(Self::DropLetter((*id).to_owned())),
             ("POST", ["dead-letters", id, "redrive"]) => Ok(Self::RedriveLetter((*id).to_owned())),
@@ -147,6 +211,9 @@ impl OperatorRoute {
             ("GET", ["sweeps"]) => Ok(Self::ListSweeps),
             ("POST", ["sweeps"]) => Ok(Self::Sweep),
             (_, ["sweeps"]) => not_allowed("GET, POST"),
+            ("GET", ["deliveries"]) => Ok(Self::ListDeliveries),
+            ("GET", ["deliveries", id]) => Ok(Self::ShowDelivery((*id).to_owned())),
+            ("GET", ["counts"]) => Ok(Self::Counts),
             ("GET", ["builds"]) => Ok(Self::ListBuilds),
             ("GET", ["builds", id @ ..]) => {
                 let id = percent_decode_str(&id.join("/")).decode_utf8_lossy().into_owned();
@@ -163,7 +230,12 @@ impl OperatorRoute {
             ("PUT", ["app", "hook"]) => Ok(Self::SetAppHook),
             (
                 _,
-                ["dead-letters"] | ["auto-deployments"] | ["app"] | ["health"] | ["builds", ..],
+                [
+                    "dead-letters" | "auto-deployments" | "app" | "health" | "counts"
+                    | "deliveries" | "repositories",
+                ]
+                | ["deliveries", _]
+                | ["builds", ..],
             ) => not_allowed("GET"),
             (_, ["dead-letters", _]) => not_allowed("GET, DELETE"),
             (_, ["dead-letters", _, "redrive"] | ["auto-deployments", _, _, _, "retry"]) => {
@@ -235,11 +307,34 @@ mod tests {
     }
 
     #[test]
+    fn the_console_is_for_whoever_opens_it_and_lets_in_who_has_the_token() {
+        let get = Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD" });
+        for (method, path, route) in [
+            ("GET", "/-/", Ok(Route::Console)),
+            ("HEAD", "/-/?a=b", Ok(Route::Console)),
+            ("POST", "/-/", get),
+            ("POST", "/-/session", Ok(Route::Session(SessionRoute::Begin))),
+            ("GET", "/-/session", Ok(Route::Session(SessionRoute::Show))),
+            ("DELETE", "/-/session", Ok(Route::Session(SessionRoute::End))),
+            ("PUT", "/-/session", Err(NoRoute::MethodNotAllowed { allow: "GET, POST, DELETE" })),
+        ] {
+            assert_eq!(parse(method, path), route, "{method} {path}");
+        }
+    }
+
+    #[test]
     fn every_operators_route() {
         let not_allowed = |allow| Err(NoRoute::MethodNotAllowed { allow });
         for (method, path, route) in [
             ("GET", "/-/dead-letters", Ok(OperatorRoute::ListLetters)),
             ("GET", "/-/dead-letters?cursor=7", Ok(OperatorRoute::ListLetters)),
+            ("GET", "/-/deliveries?code=pong", Ok(OperatorRoute::ListDeliveries)),
+            ("GET", "/-/deliveries/7", Ok(OperatorRoute::ShowDelivery("7".into()))),
+            ("GET", "/-/deliveries/7/8", Err(NoRoute::NotFound)),
+            ("POST", "/-/deliveries", not_allowed("GET")),
+            ("DELETE", "/-/deliveries/7", not_allowed("GET")),
+            ("GET", "/-/counts", Ok(OperatorRoute::Counts)),
+            ("PUT", "/-/counts", not_allowed("GET")),
             ("GET", "/-/builds?state=queued", Ok(OperatorRoute::ListBuilds)),
             (
                 "GET",
@@ -272,10 +367,28 @@ mod tests {
             ("POST", "/-/dead-letters/7/redrive", Ok(OperatorRoute::RedriveLetter("7".into()))),
             ("DELETE", "/-/dead-letters/7", Ok(OperatorRoute::DropLetter("7".into()))),
             ("GET", "/-/dead-letters/", Ok(OperatorRoute::ShowLetter(String::new()))),
+            ("POST", "/-/dead-letters/redrive?through=7", Ok(OperatorRoute::RedriveLetters)),
+            ("POST", "/-/dead-letters/drop", Ok(OperatorRoute::DropLetters)),
+            ("GET", "/-/dead-letters/drop", not_allowed("POST")),
+            ("GET", "/-/repositories", Ok(OperatorRoute::ListRepositories)),
+            ("POST", "/-/repositories", not_allowed("GET")),
+            (
+                "GET",
+                "/-/repositories/o/%2A",
+                Ok(OperatorRoute::ShowRepository("o".into(), "*".into())),
+            ),
+            ("PUT", "/-/repositories/o/n", Ok(OperatorRoute::SetPolicy("o".into(), "n".into()))),
+            (
+                "DELETE",
+                "/-/repositories/o/n",
+                Ok(OperatorRoute::DeletePolicy("o".into(), "n".into())),
+            ),
+            ("POST", "/-/repositories/o/n", not_allowed("GET, PUT, DELETE")),
+            ("GET", "/-/repositories/o", Err(NoRoute::NotFound)),
             ("POST", "/-/dead-letters", not_allowed("GET")),
             ("PUT", "/-/dead-letters/7", not_allowed("GET, DELETE")),
             ("GET", "/-/dead-letters/7/redrive", not_allowed("POST")),
-            ("GET", "/-/", Err(NoRoute::NotFound)),
+            ("GET", "/-/assets/none.js", Err(NoRoute::NotFound)),
             ("GET", "/-/dead-letters/7/drop", Err(NoRoute::NotFound)),
         ] {
             assert_eq!(parse(method, path), Ok(Route::Operator(route)), "{method} {path}");

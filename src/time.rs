@@ -35,11 +35,26 @@ impl Moment {
 
 /// A time in milliseconds since 1970 by RFC 3339, to the second.
 pub fn rfc3339(milliseconds: u64) -> String {
+    written(milliseconds, SecondsFormat::Secs)
+}
+
+/// A time in milliseconds since 1970 by RFC 3339, to the millisecond.
+pub fn rfc3339_to_the_millisecond(milliseconds: u64) -> String {
+    written(milliseconds, SecondsFormat::Millis)
+}
+
+/// Reads a time by RFC 3339, in milliseconds since 1970; none where it is no such time, or not between 1970 and 9999.
+pub fn milliseconds_of_rfc3339(text: &str) -> Option<u64> {
+    let milliseconds = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
+    milliseconds.try_into().ok().filter(|milliseconds| *milliseconds < YEAR_10000 * 1_000)
+}
+
+fn written(milliseconds: u64, format: SecondsFormat) -> String {
     i64::try_from(milliseconds)
         .ok()
         .and_then(DateTime::from_timestamp_millis)
         .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Secs, true)
+        .to_rfc3339_opts(format, true)
 }
 
 #[cfg(test)]
@@ -60,6 +75,11 @@ mod tests {
         }
         for none in ["", "yesterday", "2026-11-22", "2026-11-22T20:12:00", "1969-12-31T23:59:59Z"] {
             assert_eq!(Moment::from_rfc3339(none), None, "{none}");
+        }
+        assert_eq!(milliseconds_of_rfc3339("1970-01-01T01:00:00.25+01:00"), Some(250));
+        assert_eq!(rfc3339_to_the_millisecond(250), "1970-01-01T00:00:00.250Z");
+        for none in ["", "1969-12-31T23:59:59Z", "2026-11-22"] {
+            assert_eq!(milliseconds_of_rfc3339(none), None, "{none}");
         }
         assert_eq!(Moment::from_seconds(YEAR_10000), None);
         assert_eq!(Moment::from_seconds(u64::MAX), None);

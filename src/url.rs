@@ -43,6 +43,21 @@ pub fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
     if scheme.is_empty() || host.is_empty() { None } else { Some((scheme, host)) }
 }
 
+/// Checks a URL that something of the gate's is posted to, which the setting `name` has: `https`, or `http` to a loopback
+/// address, for what crosses a network in the clear can be read on its way. Errors with what is wrong.
+pub fn check_to_post(name: &str, url: &str) -> Result<(), String> {
+    if url.trim().is_empty() {
+        return Err(format!("{name} is unset or blank"));
+    }
+    match scheme_and_host(url) {
+        Some(("https", _)) => Ok(()),
+        Some(("http", host)) if is_loopback(host) => Ok(()),
+        Some(("http", _)) => Err(format!("{name} is plain http to another machine: use https")),
+        Some(_) => Err(format!("{name} is not an https URL")),
+        None => Err(format!("{name} is not a URL")),
+    }
+}
+
 /// Whether a URL is reached from the machine itself only.
 pub fn is_local(url: &str) -> bool {
     scheme_and_host(url).is_some_and(|(_, host)| is_loopback(host))
@@ -71,6 +86,41 @@ mod tests {
             ),
         ] {
             assert_eq!(Location::parse(url), Location { gate, path, query }, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_reached_by_https_or_on_the_machine_itself() {
+        for good in [
+            "https://origin.example/builds",
+            "https://origin.example:8443/?a=b",
+            "http://127.0.0.1:8788/builds",
+            "http://127.1.2.3/",
+            "http://localhost:8788",
+            "http://[::1]:8788/builds",
+        ] {
+            assert_eq!(check_to_post("ORIGIN_URL", good), Ok(()), "{good}");
+        }
+        for (bad, why) in [
+            ("", "unset"),
+            ("  ", "unset"),
+            ("http://origin.example/builds", "plain http"),
+            ("http://localhost.example/", "plain http"),
+            ("http://10.0.0.1/", "plain http"),
+            ("http://127.0.0.1.example/", "plain http"),
+            ("ftp://origin.example/", "not an https URL"),
+            ("origin.example/builds", "not"),
+            ("/builds", "not a URL"),
+            ("https://", "not a URL"),
+            ("https://:8443/", "not a URL"),
+            ("https://two words/", "not a URL"),
+            ("http://127.0.0.1\\@origin.example/", "not a URL"),
+            ("http://127.0.0.1@origin.example/", "plain http"),
+            ("http://[::2]:8788/", "plain http"),
+            ("http://origin.example#@127.0.0.1/", "plain http"),
+        ] {
+            let error = check_to_post("ORIGIN_URL", bad).unwrap_err();
+            assert!(error.contains(why), "{bad}: {error}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every code: its outcome and status are settled, and its message helps the person who reads it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use buildgate::delivery::decision::{
@@ -8,6 +9,7 @@ use buildgate::delivery::decision::{
 use buildgate::delivery::rejection::Rejection;
 use buildgate::delivery::settings::Guidance;
 use buildgate::delivery::verdict::{Known, Outcome, Queued, ToRedeliver, Verdict};
+use buildgate::message::journal::{CODES, OUTCOMES};
 use buildgate::policy::auto_deploy::AutoDeploy;
 use buildgate::policy::{BuildWhen, Policy, Trigger};
 use buildgate::repository::GitHubUrl;
@@ -33,7 +35,7 @@ fn verified(event: &str, trigger: Option<Trigger>) -> Known {
 }
 
 fn answer(verdict: &Verdict, known: &Known) -> Value {
-    serde_json::from_str(&verdict.body(known).unwrap()).unwrap()
+    serde_json::from_str(&verdict.body(known, &verdict.message(known)).unwrap()).unwrap()
 }
 
 fn check(faults: &[HookFault]) -> HookCheck {
@@ -880,6 +882,34 @@ fn every_code_of_the_docs_is_in_the_table_and_the_other_way_round() {
         let code = row.split('`').nth(1).unwrap();
         assert!(codes.contains(&code), "{code} of docs/answers.md is no code");
     }
+}
+
+#[test]
+fn the_journal_knows_every_code_and_its_outcome() {
+    let of_verdict = |verdict: &Verdict| {
+        let (outcome, code, _) = verdict.codes();
+        (code, outcome.as_str())
+    };
+    let answered: BTreeSet<_> = table().iter().map(|(verdict, ..)| of_verdict(verdict)).collect();
+    assert_eq!(answered, BTreeSet::from(CODES));
+    let outcomes: BTreeSet<_> = CODES.iter().map(|(_, outcome)| *outcome).collect();
+    assert_eq!(outcomes, BTreeSet::from(OUTCOMES));
+}
+
+#[test]
+fn the_console_knows_every_code_and_its_kind() {
+    let kinds = include_str!("../console/codes.json");
+    let kinds: BTreeMap<String, Vec<String>> = serde_json::from_str(kinds).unwrap();
+    let outcome = |kind: &str| match kind {
+        "accepted" => "queued",
+        "refused" | "forged" => "rejected",
+        kind => OUTCOMES.into_iter().find(|outcome| *outcome == kind).unwrap(),
+    };
+    let codes =
+        kinds.iter().flat_map(|(kind, codes)| codes.iter().map(|code| (&**code, outcome(kind))));
+    let codes: Vec<(&str, &str)> = codes.collect();
+    assert_eq!(codes.len(), CODES.len());
+    assert_eq!(codes.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from(CODES));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 const ORIGIN: &str = "https://origin.example/builds";
-const QUEUES: [&str; 4] = ["builds", "github", "builds-dead", "github-dead"];
+const QUEUES: [&str; 5] = ["builds", "github", "journal", "builds-dead", "github-dead"];
 const SECRETS: [&str; 3] = ["WEBHOOK_SECRET", "ORIGIN_SECRET", "OPERATOR_TOKEN"];
 const ENVIRONMENT: [(&str, &str); 3] = [
     ("WEBHOOK_SECRET", "the webhook secret of the environment"),
@@ -206,6 +206,7 @@ fn a_dry_run_says_every_step_and_changes_nothing() {
             "queue would be made",
             "queue would be made",
             "queue would be made",
+            "queue would be made",
             "worker would be deployed",
             "ledger would be migrated",
             "secret would be set",
@@ -231,7 +232,7 @@ fn on_a_terminal_it_asks_and_shows_once_what_it_has_made_up() {
     assert_eq!(exit, Some(0), "{text}");
     let mut first: Vec<String> = asked_again(&QUEUES);
     // At first there is no database: the deployment makes it.
-    first.swap(10, 11);
+    first.swap(12, 13);
     assert_eq!(world.asked(), [&first[..], &["secret bulk".to_owned()]].concat());
     assert!(text.contains("check     ok: a signed ping: pong"), "{text}");
     assert!(text.contains("check     ok: GET /-/dead-letters: there are none"), "{text}");
@@ -351,7 +352,7 @@ fn where_it_is_broken_off_it_says_why_and_goes_on_when_run_again() {
     let (exit, text) = world.run(&arguments, &ENVIRONMENT);
     assert_eq!(exit, Some(0), "{text}");
     let mut asked = asked_again(&[]);
-    asked.swap(6, 7);
+    asked.swap(7, 8);
     asked.push("secret bulk".to_owned());
     assert_eq!(world.asked(), asked, "{text}");
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Each room of `src/`, a folder or a file of its own, with the rooms that it may import. A room imports only those
 /// above it, so no circle can be drawn; that is tested, too.
-const ROOMS: [(&str, &[&str]); 28] = [
+const ROOMS: [(&str, &[&str]); 30] = [
     ("log", &[]),
     ("memory", &[]),
     ("retry", &[]),
@@ -25,6 +25,8 @@ const ROOMS: [(&str, &[&str]); 28] = [
     ("build", &["json", "message", "url"]),
     ("github", &["json", "memory", "platform", "repository", "time", "url"]),
     ("ledger", &["build", "github", "message", "platform", "time"]),
+    ("journal", &["ledger", "log", "message", "platform", "retry"]),
+    ("alerts", &["ledger", "message", "platform", "signature", "time", "url"]),
     ("leaving", &["ledger", "message", "platform", "retry"]),
     ("progress", &["build", "github", "ledger", "message", "platform"]),
     (
@@ -65,6 +67,7 @@ const ROOMS: [(&str, &[&str]); 28] = [
     (
         "delivery",
         &[
+            "journal",
             "json",
             "ledger",
             "log",
@@ -105,6 +108,7 @@ const ROOMS: [(&str, &[&str]); 28] = [
             "log",
             "message",
             "platform",
+            "policy",
             "progress",
             "published",
             "repository",
@@ -119,10 +123,12 @@ const ROOMS: [(&str, &[&str]); 28] = [
         "lib",
         &[
             "about",
+            "alerts",
             "auto_deploy",
             "delivery",
             "handover",
             "jobs",
+            "journal",
             "log",
             "message",
             "operator",
@@ -137,8 +143,8 @@ const ROOMS: [(&str, &[&str]); 28] = [
 ];
 
 /// The rooms that tell a story: of such a folder only `mod.rs` asks the runtime for anything.
-const STORIES: [&str; 6] =
-    ["auto_deploy", "delivery", "handover", "operator", "reports", "statuses"];
+const STORIES: [&str; 7] =
+    ["alerts", "auto_deploy", "delivery", "handover", "operator", "reports", "statuses"];
 
 /// The rooms through which what comes in gets to its story.
 const DOORS: [&str; 2] = ["jobs", "lib"];

@@ -27,6 +27,8 @@ const compatibilityDate :Text = "2026-10-01";
 const bindings :List(Workerd.Worker.Binding) = [
   (name = "REPO_TRIGGERS", kvNamespace = "kv"),
   (name = "BUILD_QUEUE", queue = "queue"),
+  # With it, buildgate writes its journal.
+  (name = "JOURNAL_QUEUE", queue = "queue"),
   (name = "WEBHOOK_SECRET", fromEnvironment = "WEBHOOK_SECRET"),
   (name = "POLICY_CACHE_SECONDS", fromEnvironment = "POLICY_CACHE_SECONDS"),
 ];

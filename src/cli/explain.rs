@@ -102,7 +102,8 @@ impl Explain {
             _ => None,
         };
 
-        let mut answer: Value = serde_json::from_str(&verdict.body(&known)?)?;
+        let message = verdict.message(&known);
+        let mut answer: Value = serde_json::from_str(&verdict.body(&known, &message)?)?;
         if self.json {
             if let (Some(answer), Some(build_request)) = (answer.as_object_mut(), build_request) {
                 answer.insert("build_request".to_owned(), build_request);
@@ -111,7 +112,7 @@ impl Explain {
         } else {
             let (_, code, status) = verdict.codes();
             let outcome = answer.get("outcome").and_then(Value::as_str).unwrap_or_default();
-            say(format_args!("{outcome}: {code} ({status})\n{}", verdict.message(&known)));
+            say(format_args!("{outcome}: {code} ({status})\n{message}"));
             if let Some(build_request) = build_request {
                 say("");
                 say_json(&build_request, true);

@@ -38,13 +38,13 @@ impl Verdict {
         format!("{message} Read more: <{}>.", help(known, code))
     }
 
-    /// The answer's body: one JSON object.
-    pub fn body(&self, known: &Known) -> serde_json::Result<String> {
+    /// The answer's body, one JSON object, with its sentences.
+    pub fn body(&self, known: &Known, message: &str) -> serde_json::Result<String> {
         #[derive(Serialize)]
         struct Body<'a> {
             outcome: Outcome,
             code: &'a str,
-            message: String,
+            message: &'a str,
             #[serde(flatten)]
             verified: Option<Verified<'a>>,
         }
@@ -72,12 +72,7 @@ impl Verdict {
             secret: tells_secret(used).then(|| used.as_str()),
             build: known.build.as_deref(),
         });
-        serde_json::to_string_pretty(&Body {
-            outcome,
-            code,
-            message: self.message(known),
-            verified,
-        })
+        serde_json::to_string_pretty(&Body { outcome, code, message, verified })
     }
 }
 

@@ -14,6 +14,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
+use crate::journal;
 use crate::ledger::auto_deployments::{self, Key};
 use crate::ledger::builds;
 use crate::memory::Remembered;
@@ -80,20 +81,26 @@ pub async fn receive(
     let settings = settings(env);
     let mut known = Known::at(gate, Some(entrance), settings.guidance.clone());
     let verdict = take(request, env, &settings, entrance, received_at, &mut known).await;
-    answer(&verdict.unwrap_or_else(Verdict::Rejected), &known, received_at)
+    answer(env, &verdict.unwrap_or_else(Verdict::Rejected), known, received_at)
 }
 
 /// Refuses what is no delivery.
 pub fn refuse(env: &Env, gate: &str, why: impl Into<Rejection>) -> Result<Response, Error> {
     let known = Known::at(gate, None, guidance(env));
-    answer(&Verdict::Rejected(why.into()), &known, platform::now())
+    answer(env, &Verdict::Rejected(why.into()), known, platform::now())
 }
 
-/// Logs what became of a delivery, and answers it.
-fn answer(verdict: &Verdict, known: &Known, received_at: u64) -> Result<Response, Error> {
-    platform::log(&verdict.line(known, platform::now().saturating_sub(received_at)));
-    let (_, _, status) = verdict.codes();
-    let body = verdict.body(known).map_err(|error| error.to_string())?;
+/// Logs what became of a delivery, notes it for the journal, and answers it.
+fn answer(env: &Env, verdict: &Verdict, known: Known, received_at: u64) -> Result<Response, Error> {
+    let ms = platform::now().saturating_sub(received_at);
+    platform::log(&verdict.line(&known, ms));
+    let (_, code, status) = verdict.codes();
+    let message = verdict.message(&known);
+    let body = verdict.body(&known, &message).map_err(|error| error.to_string())?;
+    match known.secret {
+        Some(_) => journal::note(env, verdict.entry(known, message, received_at, ms)),
+        None => journal::count(env, received_at, code),
+    }
     response::json(status, body, verdict.header().as_slice())
 }
 

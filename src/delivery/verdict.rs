@@ -14,6 +14,7 @@ use crate::delivery::request::WebhookHeaders;
 use crate::delivery::settings::Guidance;
 use crate::delivery::sign::WorthALook;
 use crate::log;
+use crate::message::journal::Entry;
 use crate::policy::auto_deploy::AutoDeploy;
 use crate::policy::command::Kv;
 use crate::policy::{BuildWhen, Policy, Trigger};
@@ -257,6 +258,25 @@ impl Verdict {
             Self::Rejected(Rejection::MethodNotAllowed { allow }) => Some(("Allow", allow)),
             Self::Rejected(Rejection::Busy) => Some(("Retry-After", BUSY_SECONDS)),
             _ => None,
+        }
+    }
+
+    /// What the journal remembers of a verified delivery that came at `at`, in milliseconds since 1970, and was answered these
+    /// sentences `ms` milliseconds later.
+    pub fn entry(&self, known: Known, message: String, at: u64, ms: u64) -> Entry {
+        let (outcome, code, status) = self.codes();
+        Entry {
+            at,
+            delivery: known.delivery,
+            event: known.event,
+            repository: known.repository.map(|repository| repository.as_spelt().to_owned()),
+            trigger: known.trigger.map(Trigger::as_str),
+            outcome: outcome.as_str(),
+            code,
+            status,
+            message,
+            build: known.build,
+            ms,
         }
     }
 

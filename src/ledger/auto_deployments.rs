@@ -6,8 +6,9 @@
 //! again, and no older commit overtakes a newer one.
 
 use crate::ledger::LEDGER;
+use crate::ledger::conditions::{Conditions, owned};
 use crate::message::auto_deployment::{AutoDeployment, Filter, State};
-use crate::platform::d1::{self, Row, Value};
+use crate::platform::d1::{self, Row};
 use crate::platform::env::Env;
 use crate::time::rfc3339;
 
@@ -362,19 +363,21 @@ pub(crate) async fn retry(
 
 /// Lists them, the newest first.
 pub(crate) async fn list(env: &Env, filter: &Filter) -> Result<Vec<AutoDeployment>, String> {
-    let statement = format!(
-        "SELECT {COLUMNS} FROM auto_deployments WHERE (?1 IS NULL OR repository = ?1) AND (?2 IS NULL OR sha LIKE ?2) \
-         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR environment = ?4) AND (?5 IS NULL OR id < ?5) \
-         ORDER BY id DESC LIMIT ?6"
-    );
     let begins = filter.sha.as_deref().map(|sha| format!("{sha}%"));
-    let values: [Value; 6] = [
-        filter.repository.as_deref().into(),
-        begins.as_deref().into(),
-        filter.state.map(State::as_str).into(),
-        filter.environment.as_deref().into(),
-        filter.before.into(),
-        filter.limit.into(),
-    ];
+    let owner = filter.owner.as_deref().map(owned);
+    let conditions = Conditions::default()
+        .and("repository = ?", filter.repository.as_deref())
+        .and_owned("repository", &owner)
+        .and("sha LIKE ?", begins.as_deref())
+        .and("state = ?", filter.state.map(State::as_str))
+        .and("environment = ?", filter.environment.as_deref())
+        .and("first_seen_at >= ?", filter.since)
+        .and("first_seen_at < ?", filter.until)
+        .and("id < ?", filter.before);
+    let statement = format!(
+        "SELECT {COLUMNS} FROM auto_deployments{} ORDER BY id DESC LIMIT ?",
+        conditions.sql()
+    );
+    let values = conditions.values_and(filter.limit);
     rows_of(&d1::rows(env, LEDGER, &statement, &values).await?)
 }

@@ -6,9 +6,10 @@
 
 use crate::build::{Build, Status};
 use crate::ledger::LEDGER;
+use crate::ledger::conditions::{Conditions, owned};
 use crate::message::build::{BuildRow, Filter, State};
 use crate::message::build_request::QueuedRequest;
-use crate::platform::d1::{self, Row, Value};
+use crate::platform::d1::{self, Row};
 use crate::platform::env::Env;
 use crate::time::rfc3339;
 
@@ -351,18 +352,20 @@ pub(crate) async fn list(
     env: &Env,
     filter: &Filter,
 ) -> Result<(Vec<BuildRow>, Option<u64>), String> {
-    let statement = format!(
-        "SELECT {COLUMNS} FROM builds WHERE (?1 IS NULL OR repository = ?1) AND (?2 IS NULL OR sha LIKE ?2) \
-         AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR number < ?4) ORDER BY number DESC LIMIT ?5"
-    );
     let begins = filter.sha.as_deref().map(|sha| format!("{sha}%"));
-    let values: [Value; 5] = [
-        filter.repository.as_deref().into(),
-        begins.as_deref().into(),
-        filter.state.map(State::as_str).into(),
-        filter.before.into(),
-        filter.limit.into(),
-    ];
+    let owner = filter.owner.as_deref().map(owned);
+    let conditions = Conditions::default()
+        .and("repository = ?", filter.repository.as_deref())
+        .and_owned("repository", &owner)
+        .and("sha LIKE ?", begins.as_deref())
+        .and("state = ?", filter.state.map(State::as_str))
+        .and("delivery = ?", filter.delivery.as_deref())
+        .and("queued_at >= ?", filter.since)
+        .and("queued_at < ?", filter.until)
+        .and("number < ?", filter.before);
+    let statement =
+        format!("SELECT {COLUMNS} FROM builds{} ORDER BY number DESC LIMIT ?", conditions.sql());
+    let values = conditions.values_and(filter.limit);
     let rows = d1::rows(env, LEDGER, &statement, &values).await?;
     let last = rows.last().map(|row| row.get("number")).transpose()?;
     Ok((rows.iter().map(told).collect::<Result<_, _>>()?, last))

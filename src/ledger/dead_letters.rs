@@ -4,11 +4,25 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::LEDGER;
+use crate::ledger::conditions::{Conditions, owned};
+use crate::message::dead_letter::Filter;
 use crate::platform::d1::{self, Row};
 use crate::platform::env::Env;
 
-/// How many dead letters a page of the list has.
-const PAGE: usize = 100;
+/// The conditions of a list that do not say which page; `owner` is that of the filter's owner.
+fn conditions<'a>(filter: &'a Filter, owner: &'a Option<(String, String)>) -> Conditions<'a> {
+    Conditions::default()
+        .and("repository = ? COLLATE NOCASE", filter.repository.as_deref())
+        .and_owned("repository COLLATE NOCASE", owner)
+        .and("queue = ?", filter.queue.as_deref())
+        .and("reason = ?", filter.reason.as_deref())
+        .and("build = ?", filter.build.as_deref())
+        .and_that("redriven_at IS NOT NULL", filter.redriven == Some(true))
+        .and_that("redriven_at IS NULL", filter.redriven == Some(false))
+        .and("stored_at >= ?", filter.since.as_deref())
+        .and("stored_at < ?", filter.until.as_deref())
+        .and("id <= ?", filter.through)
+}
 
 /// A message about to be kept.
 #[derive(Debug)]
@@ -108,14 +122,10 @@ pub struct DeadLetterPage {
     pub items: Vec<DeadLetterSummary>,
     /// The cursor of the next page, if there may be one.
     pub next: Option<u64>,
-}
-
-impl From<Vec<DeadLetterSummary>> for DeadLetterPage {
-    fn from(items: Vec<DeadLetterSummary>) -> Self {
-        let full = items.len() == PAGE;
-        let next = items.last().filter(|_| full).map(|letter| letter.id);
-        Self { items, next }
-    }
+    /// How many there are on all pages.
+    pub count: u64,
+    /// The greatest id of them: what is asked of all of them is asked of no later ones, if it is asked through this.
+    pub last: Option<u64>,
 }
 
 /// Keeps a dead letter. Keeping the same message again changes nothing.
@@ -139,21 +149,55 @@ pub(crate) async fn keep(env: &Env, letter: &DeadLetter<'_>) -> Result<(), Strin
     d1::rows(env, LEDGER, statement, &values).await.map(drop)
 }
 
-/// A page of the list: the dead letters with an id above `after`.
-pub(crate) async fn list(env: &Env, after: u64) -> Result<DeadLetterPage, String> {
-    let statement = "SELECT id, queue, build, repository, reason, status, attempts, stored_at, redriven_at \
-                     FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?";
-    let values = [after.into(), (PAGE as u64).into()];
-    let rows = d1::rows(env, LEDGER, statement, &values).await?;
-    let letters = rows.iter().map(DeadLetterSummary::from_row).collect::<Result<Vec<_>, _>>()?;
-    Ok(letters.into())
+const SUMMARY: &str =
+    "id, queue, build, repository, reason, status, attempts, stored_at, redriven_at";
+
+/// A page of a list.
+pub(crate) async fn list(env: &Env, filter: &Filter) -> Result<DeadLetterPage, String> {
+    let owner = filter.owner.as_deref().map(owned);
+    let all = conditions(filter, &owner);
+    let statement =
+        format!("SELECT count(*) AS count, max(id) AS last FROM dead_letters{}", all.sql());
+    let counted = d1::rows(env, LEDGER, &statement, all.values()).await?;
+    let (count, last) = match counted.first() {
+        Some(row) => (row.get("count")?, row.get("last")?),
+        None => (0, None),
+    };
+    let page = all.and("id > ?", filter.after);
+    let statement = format!("SELECT {SUMMARY} FROM dead_letters{} ORDER BY id LIMIT ?", page.sql());
+    let rows = d1::rows(env, LEDGER, &statement, &page.values_and(filter.limit)).await?;
+    let items = rows.iter().map(DeadLetterSummary::from_row).collect::<Result<Vec<_>, _>>()?;
+    let is_full = items.len() as u64 == filter.limit;
+    let next = items.last().filter(|_| is_full).map(|letter| letter.id);
+    Ok(DeadLetterPage { items, next, count, last })
+}
+
+/// What a page of a list has, with everything that is kept of each.
+pub(crate) async fn take(env: &Env, filter: &Filter) -> Result<Vec<StoredDeadLetter>, String> {
+    let owner = filter.owner.as_deref().map(owned);
+    let page = conditions(filter, &owner).and("id > ?", filter.after);
+    let statement = format!(
+        "SELECT {SUMMARY}, detail, answer, message FROM dead_letters{} ORDER BY id LIMIT ?",
+        page.sql()
+    );
+    let rows = d1::rows(env, LEDGER, &statement, &page.values_and(filter.limit)).await?;
+    rows.iter().map(StoredDeadLetter::from_row).collect()
+}
+
+/// Deletes what a list has, on all its pages, and says how many those were.
+pub(crate) async fn delete_all(env: &Env, filter: &Filter) -> Result<u64, String> {
+    let owner = filter.owner.as_deref().map(owned);
+    let all = conditions(filter, &owner);
+    let statement = format!("DELETE FROM dead_letters{} RETURNING 1 AS one", all.sql());
+    let gone = d1::rows(env, LEDGER, &statement, all.values()).await?;
+    Ok(gone.len() as u64)
 }
 
 /// A dead letter, if there is one of the id.
 pub(crate) async fn find(env: &Env, id: u64) -> Result<Option<StoredDeadLetter>, String> {
-    let statement = "SELECT id, queue, build, repository, reason, status, attempts, stored_at, redriven_at, detail, \
-                     answer, message FROM dead_letters WHERE id = ?";
-    let rows = d1::rows(env, LEDGER, statement, &[id.into()]).await?;
+    let statement =
+        format!("SELECT {SUMMARY}, detail, answer, message FROM dead_letters WHERE id = ?");
+    let rows = d1::rows(env, LEDGER, &statement, &[id.into()]).await?;
     rows.first().map(StoredDeadLetter::from_row).transpose()
 }
 

@@ -82,12 +82,18 @@ pub struct AutoDeployment {
 pub struct Filter {
     /// The repository's full name, without regard to case.
     pub repository: Option<String>,
+    /// The login of the repository's owner, without regard to case.
+    pub owner: Option<String>,
     /// The commit's hash, or how it begins.
     pub sha: Option<String>,
     /// The state.
     pub state: Option<State>,
     /// The environment.
     pub environment: Option<String>,
+    /// Only what was first seen at this time or later, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// Only what was first seen before this time, in milliseconds since 1970.
+    pub until: Option<u64>,
     /// Only what has a smaller id.
     pub before: Option<u64>,
     /// How many at most.

@@ -103,15 +103,34 @@ pub struct BuildRow {
     pub request: Option<String>,
 }
 
+/// A repository's last build.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct LastBuild {
+    /// The build request's id.
+    pub id: String,
+    /// What is known of it.
+    pub state: String,
+    /// Since when, by RFC 3339.
+    pub since: String,
+}
+
 /// What a list of them is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The repository's full name, without regard to case.
     pub repository: Option<String>,
+    /// The login of the repository's owner, without regard to case.
+    pub owner: Option<String>,
     /// The commit's hash, or how it begins.
     pub sha: Option<String>,
     /// The state.
     pub state: Option<State>,
+    /// The GUID of the delivery that asked for it first.
+    pub delivery: Option<String>,
+    /// Only what was queued at this time or later, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// Only what was queued before this time, in milliseconds since 1970.
+    pub until: Option<u64>,
     /// Only what came before the one of this number.
     pub before: Option<u64>,
     /// How many at most.

@@ -1,9 +1,12 @@
 //! What the stories say to one another over queues.
 
+pub mod alert;
 pub mod auto_deployment;
 pub mod build;
 pub mod build_request;
+pub mod dead_letter;
 pub mod github_job;
+pub mod journal;
 pub mod sweep;
 
 /// What a queue's messages are.
@@ -22,6 +25,8 @@ pub enum Work {
     Builds,
     /// To do something at GitHub.
     GitHub,
+    /// To keep what became of deliveries: for the console, and for nobody's build.
+    Journal,
 }
 
 impl Work {
@@ -30,6 +35,7 @@ impl Work {
         match self {
             Self::Builds => "builds",
             Self::GitHub => "github",
+            Self::Journal => "journal",
         }
     }
 
@@ -38,6 +44,7 @@ impl Work {
         match self {
             Self::Builds => "BUILD_QUEUE",
             Self::GitHub => "GITHUB_QUEUE",
+            Self::Journal => "JOURNAL_QUEUE",
         }
     }
 
@@ -48,16 +55,17 @@ impl Work {
 }
 
 impl Queue {
-    /// Tells by its name what a queue holds: `builds`, `github`, or the dead-letter queue of either, which has `-dead` at
-    /// its end. A queue belongs to the whole account and has one consumer, so a second gate's queues have other names:
+    /// Tells by its name what a queue holds: `builds`, `github`, `journal`, or the dead-letter queue of one, which has
+    /// `-dead` at its end. A queue belongs to the whole account and has one consumer, so a second gate's queues have other names:
     /// only the end counts.
     pub fn of(name: &str) -> Self {
         let (name, given_up) = match name.strip_suffix("-dead") {
             Some(name) => (name, true),
             None => (name, false),
         };
-        let work = if name.ends_with(Work::GitHub.as_str()) { Work::GitHub } else { Work::Builds };
-        Self { work, given_up }
+        let others = [Work::GitHub, Work::Journal];
+        let work = others.into_iter().find(|work| name.ends_with(work.as_str()));
+        Self { work: work.unwrap_or(Work::Builds), given_up }
     }
 }
 
@@ -75,6 +83,8 @@ mod tests {
             ("github", Work::GitHub, false),
             ("github-dead", Work::GitHub, true),
             ("staging-github-dead", Work::GitHub, true),
+            ("journal", Work::Journal, false),
+            ("staging-journal", Work::Journal, false),
             ("dead", Work::Builds, false),
             ("", Work::Builds, false),
         ] {

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::github::api::{AppFacts, Installation, NEEDED};
+use crate::json::fields::quote;
 use crate::message::auto_deployment::AutoDeployment;
+use crate::policy::ALLOWED;
 use crate::route::NoRoute;
 
 /// Why an operator's request was refused.
@@ -11,6 +13,10 @@ use crate::route::NoRoute;
 pub enum Refusal {
     /// The token is missing or wrong.
     Unauthorized,
+    /// What was given to sign in is not the token.
+    WrongToken,
+    /// Another page than the console asks for a change, by the console's session.
+    CrossOrigin,
     /// There is no such route.
     NotFound,
     /// The route takes other methods.
@@ -24,6 +30,18 @@ pub enum Refusal {
     NoSuchLetter(String),
     /// There is no build of this id.
     NoSuchBuild(String),
+    /// There is no delivery of this id in the journal.
+    NoSuchDelivery(String),
+    /// There is no policy for this repository, or it is none; its name.
+    NoSuchRepository(String),
+    /// What is to be set is no policy; what is wrong with it.
+    InvalidPolicy(String),
+    /// The body of the request cannot be read; why not.
+    MalformedBody(&'static str),
+    /// KV did not answer; what it said instead.
+    PolicyUnavailable(String),
+    /// The message cannot be read, so nothing could be made of it on the queue.
+    Unreadable(u64),
     /// There is nothing of this commit that could be tried again.
     NothingToRetry,
     /// The gate is no App at GitHub; why not.
@@ -44,11 +62,18 @@ impl Refusal {
     /// The code and the HTTP status.
     pub fn codes(&self) -> (&'static str, u16) {
         match self {
-            Self::Unauthorized => ("unauthorized", 401),
+            Self::Unauthorized | Self::WrongToken => ("unauthorized", 401),
+            Self::CrossOrigin => ("cross-origin", 403),
             Self::NotFound => ("not-found", 404),
             Self::MalformedQuery(_) => ("malformed-query", 400),
             Self::NoSuchLetter(_) => ("no-such-dead-letter", 404),
             Self::NoSuchBuild(_) => ("no-such-build", 404),
+            Self::NoSuchDelivery(_) => ("no-such-delivery", 404),
+            Self::NoSuchRepository(_) => ("repository-not-linked", 404),
+            Self::InvalidPolicy(_) => ("invalid-policy", 400),
+            Self::MalformedBody(_) => ("malformed-body", 400),
+            Self::PolicyUnavailable(_) => ("policy-unavailable", 503),
+            Self::Unreadable(_) => ("message-unreadable", 409),
             Self::NothingToRetry => ("nothing-to-retry", 404),
             Self::NoApp(_) => ("no-app", 409),
             Self::NoSecret => ("not-configured", 500),
@@ -65,11 +90,32 @@ impl Refusal {
         match self {
             Self::Unauthorized => {
                 "The operator token is missing or wrong: send Authorization: Bearer and the gate's \
-                 OPERATOR_TOKEN."
+                 OPERATOR_TOKEN, or sign in at /-/ with a browser."
+                    .to_owned()
+            }
+            Self::WrongToken => "That is not the gate's OPERATOR_TOKEN.".to_owned(),
+            Self::CrossOrigin => {
+                "A change has to come from the console itself: its header Origin has to be the gate's own URL. (With \
+                 Authorization: Bearer there is no such condition.)"
                     .to_owned()
             }
             Self::NotFound => "There is no such operator route.".to_owned(),
             Self::MalformedQuery(problem) => format!("The query cannot be used: {problem}."),
+            Self::NoSuchRepository(name) => format!(
+                "No policy is set for `{}`, so deliveries of it are refused. Set one with PUT, whose body is commit, \
+                 deployment, manual or a policy in JSON.",
+                quote(name)
+            ),
+            Self::InvalidPolicy(problem) => {
+                format!("That is no policy: {problem}. A policy is {ALLOWED}.")
+            }
+            Self::MalformedBody(problem) => format!("The body cannot be read: {problem}."),
+            Self::PolicyUnavailable(detail) => {
+                format!("Workers KV, where the policies lie, did not answer ({detail}). Try again.")
+            }
+            Self::Unreadable(id) => format!(
+                "Dead letter {id} cannot be read, so it would only come back as another one: drop it."
+            ),
             Self::NothingToRetry => {
                 "There is nothing of this commit to try again: the gate has never looked at it for that repository, or its \
                  deployments are made."
@@ -83,6 +129,10 @@ impl Refusal {
             Self::NoSuchLetter(id) => format!("There is no dead letter {id}."),
             Self::NoSuchBuild(id) => format!(
                 "The gate knows of no build {id}: its request was never on the queue, or that is more than 90 days ago."
+            ),
+            Self::NoSuchDelivery(id) => format!(
+                "The journal has no delivery {id}: it is no longer remembered, or has not been written yet. (This is the \
+                 journal's own id; by GitHub's GUID, ask for the list with ?delivery=GUID.)"
             ),
             Self::MethodNotAllowed { allow } => format!("This route takes {allow}."),
             Self::LedgerUnavailable(detail) => format!(
@@ -102,7 +152,7 @@ impl Refusal {
     /// The header that the answer has beside its content type, if it has one.
     pub fn header(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Unauthorized => Some(("WWW-Authenticate", "Bearer")),
+            Self::Unauthorized | Self::WrongToken => Some(("WWW-Authenticate", "Bearer")),
             Self::MethodNotAllowed { allow } => Some(("Allow", allow)),
             _ => None,
         }
@@ -132,11 +182,11 @@ impl From<NoRoute> for Refusal {
 
 /// A page of a list.
 #[derive(Debug, Deserialize, Serialize)]
-pub struct ListPage<T> {
+pub struct ListPage<T, C = u64> {
     /// What is on it.
     pub items: Vec<T>,
     /// The cursor of the next page, if there may be one.
-    pub next: Option<u64>,
+    pub next: Option<C>,
 }
 
 impl ListPage<AutoDeployment> {
@@ -230,6 +280,30 @@ pub struct AppHookSet {
     pub url: String,
 }
 
+/// Who is signed in.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct SignedIn {
+    /// By what: `token`, `session` or `access`; `nobody` where nobody is.
+    pub by: String,
+    /// Until when, by RFC 3339, where the gate knows that.
+    pub until: Option<String>,
+    /// The email address, where Cloudflare Access knows it.
+    pub email: Option<String>,
+    /// Whether the gate is a local one, of somebody's own machine.
+    pub local: bool,
+    /// The GitHub that the gate serves: its base URL.
+    pub github: String,
+    /// The gate's version.
+    pub version: String,
+}
+
+/// The answer to a signing out.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct SignedOut {
+    /// What there is to do yet, where Cloudflare Access would let them in again: the URL that ends its session.
+    pub go_to: Option<String>,
+}
+
 /// The answer to a retry.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Retried {
@@ -246,6 +320,38 @@ pub struct Redriven {
     pub build: Option<String>,
     /// When it was redriven before, by RFC 3339.
     pub redriven_at: Option<String>,
+}
+
+/// The answer to a redrive or a drop of all that a filter means.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct DoneToAll {
+    /// How many it was done to, this time.
+    pub done: u64,
+    /// Those that it was not done to, this time.
+    pub failed: Vec<NotDone>,
+    /// The cursor to go on with, if there is more to do.
+    pub next: Option<u64>,
+}
+
+/// What could not be done.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct NotDone {
+    /// The dead letter's id.
+    pub id: u64,
+    /// The build request's id, where there is one.
+    pub build: Option<String>,
+    /// Why not: a code.
+    pub code: String,
+    /// Why not, in words.
+    pub message: String,
+}
+
+impl NotDone {
+    /// Says why something was not done to a dead letter.
+    pub fn because(id: u64, build: Option<String>, why: &Refusal) -> Self {
+        let (code, _) = why.codes();
+        Self { id, build, code: code.to_owned(), message: why.message() }
+    }
 }
 
 /// The answer to a drop.

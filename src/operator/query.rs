@@ -1,10 +1,13 @@
 //! What a list is asked for: filters and a cursor, in the query of its URL. A parameter that is not known, or a value that
 //! cannot be, is an error: a filter that does nothing would show what nobody asked for.
 
+use uuid::Uuid;
+
 use crate::message::auto_deployment::{Filter, PAGE, State};
-use crate::message::{build, sweep};
+use crate::message::{build, dead_letter, journal, sweep};
 use crate::operator::answer::Refusal;
 use crate::repository::RepositoryName;
+use crate::time::{milliseconds_of_rfc3339, rfc3339};
 
 /// The parameters of a query, each once, and of these names only. What is given without a value is not given.
 fn parameters(
@@ -48,17 +51,58 @@ fn number(name: &str, value: &str, least: u64, most: u64) -> Result<u64, Refusal
 /// The most that an id can be: what JavaScript's numbers hold.
 const LARGEST_ID: u64 = (1 << 53) - 1;
 
-/// Reads where a list of dead letters goes on: after this id.
-pub fn letters(query: Option<&str>) -> Result<u64, Refusal> {
-    match parameters(query, &["cursor"])?.pop() {
-        Some((name, value)) => number(name, &value, 0, LARGEST_ID),
-        None => Ok(0),
+/// The reasons for which a message is kept as a dead letter, and those of a job's.
+const QUEUES: [&str; 2] = ["builds", "github"];
+
+/// Reads what a list of dead letters is asked for.
+pub fn letters(query: Option<&str>) -> Result<dead_letter::Filter, Refusal> {
+    let names = [
+        "repository",
+        "owner",
+        "queue",
+        "reason",
+        "build",
+        "redriven",
+        "since",
+        "until",
+        "through",
+        "cursor",
+        "limit",
+    ];
+    let mut filter = dead_letter::Filter { limit: PAGE, ..dead_letter::Filter::default() };
+    for (name, value) in parameters(query, &names)? {
+        match name {
+            "repository" => filter.repository = Some(repository(&value)?),
+            "owner" => filter.owner = Some(owner(&value)?),
+            "queue" => filter.queue = Some(word(name, value, &QUEUES)?),
+            "reason" => filter.reason = Some(value),
+            "build" => filter.build = Some(value),
+            "redriven" => filter.redriven = Some(word(name, value, &["yes", "no"])? == "yes"),
+            "since" => filter.since = Some(rfc3339(time(name, &value)?)),
+            "until" => filter.until = Some(rfc3339(time(name, &value)?)),
+            "through" => filter.through = Some(number(name, &value, 0, LARGEST_ID)?),
+            "cursor" => filter.after = Some(number(name, &value, 0, LARGEST_ID)?),
+            _ => filter.limit = number(name, &value, 1, PAGE)?,
+        }
     }
+    Ok(filter)
+}
+
+/// Reads of which dead letters something is asked all at once: a list, and the greatest id that its operator saw.
+pub fn all_letters(query: Option<&str>) -> Result<dead_letter::Filter, Refusal> {
+    let filter = letters(query)?;
+    if filter.through.is_none() {
+        let problem =
+            "`through` is missing: the greatest id that is meant, which the list gives as `last`";
+        return Err(malformed(problem.to_owned()));
+    }
+    Ok(filter)
 }
 
 /// Reads what a list of auto-deployments is asked for.
 pub fn auto_deployments(query: Option<&str>) -> Result<Filter, Refusal> {
-    let names = ["repository", "sha", "state", "environment", "cursor", "limit"];
+    let names =
+        ["repository", "owner", "sha", "state", "environment", "since", "until", "cursor", "limit"];
     let mut filter = Filter { limit: PAGE, ..Filter::default() };
     for (name, value) in parameters(query, &names)? {
         match name {
@@ -72,6 +116,9 @@ pub fn auto_deployments(query: Option<&str>) -> Result<Filter, Refusal> {
                 filter.state = Some(state);
             }
             "environment" => filter.environment = Some(value),
+            "owner" => filter.owner = Some(owner(&value)?),
+            "since" => filter.since = Some(time(name, &value)?),
+            "until" => filter.until = Some(time(name, &value)?),
             "cursor" => filter.before = Some(number(name, &value, 1, LARGEST_ID)?),
             _ => filter.limit = number(name, &value, 1, PAGE)?,
         }
@@ -81,7 +128,8 @@ pub fn auto_deployments(query: Option<&str>) -> Result<Filter, Refusal> {
 
 /// Reads what a list of builds is asked for.
 pub fn builds(query: Option<&str>) -> Result<build::Filter, Refusal> {
-    let names = ["repository", "sha", "state", "cursor", "limit"];
+    let names =
+        ["repository", "owner", "sha", "state", "delivery", "since", "until", "cursor", "limit"];
     let mut filter = build::Filter { limit: PAGE, ..build::Filter::default() };
     for (name, value) in parameters(query, &names)? {
         match name {
@@ -94,11 +142,141 @@ pub fn builds(query: Option<&str>) -> Result<build::Filter, Refusal> {
                 })?;
                 filter.state = Some(state);
             }
+            "owner" => filter.owner = Some(owner(&value)?),
+            "delivery" => filter.delivery = Some(value),
+            "since" => filter.since = Some(time(name, &value)?),
+            "until" => filter.until = Some(time(name, &value)?),
             "cursor" => filter.before = Some(number(name, &value, 1, LARGEST_ID)?),
             _ => filter.limit = number(name, &value, 1, PAGE)?,
         }
     }
     Ok(filter)
+}
+
+/// The most hours whose counts are asked for at once, in milliseconds: those of 31 days.
+const MOST_COUNTED: u64 = 31 * 24 * HOUR;
+
+const HOUR: u64 = 60 * 60 * 1_000;
+
+/// Reads what a list of deliveries is asked for.
+pub fn deliveries(query: Option<&str>) -> Result<journal::Filter, Refusal> {
+    let names = [
+        "repository",
+        "owner",
+        "event",
+        "outcome",
+        "code",
+        "build",
+        "delivery",
+        "since",
+        "until",
+        "cursor",
+        "limit",
+    ];
+    let mut filter = journal::Filter { limit: PAGE, ..journal::Filter::default() };
+    for (name, value) in parameters(query, &names)? {
+        match name {
+            "repository" => filter.repository = Some(repository(&value)?),
+            "owner" => filter.owner = Some(owner(&value)?),
+            "event" => filter.event = Some(value),
+            "outcome" => filter.outcome = Some(word(name, value, &journal::OUTCOMES)?),
+            "code" => filter.code = Some(word(name, value, &journal::CODES.map(|(code, _)| code))?),
+            "build" => filter.build = Some(value),
+            "delivery" => filter.delivery = Some(value),
+            "since" => filter.since = Some(time(name, &value)?),
+            "until" => filter.until = Some(time(name, &value)?),
+            "cursor" => filter.before = Some(journal_id(&value)?),
+            _ => filter.limit = number(name, &value, 1, PAGE)?,
+        }
+    }
+    Ok(filter)
+}
+
+/// Reads of which hours the counts are asked for, in milliseconds since 1970: from the first to before the second. `now` is
+/// such a time, too.
+pub fn counts(query: Option<&str>, now: u64) -> Result<(u64, u64), Refusal> {
+    let (mut since, mut until) = (None, None);
+    for (name, value) in parameters(query, &["since", "until"])? {
+        let time = Some(time(name, &value)?);
+        if name == "since" { since = time } else { until = time }
+    }
+    let until = until.unwrap_or(now);
+    let since = since.unwrap_or(until.saturating_sub(24 * HOUR));
+    // The hour that it lies in counts as a whole.
+    let since = since - since % HOUR;
+    if until.saturating_sub(since) > MOST_COUNTED {
+        return Err(malformed("from `since` to `until` there are more than 31 days".to_owned()));
+    }
+    Ok((since, until))
+}
+
+/// What a list of repositories is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repositories {
+    /// What the keys begin with, in lower case.
+    pub prefix: String,
+    /// Where the list goes on.
+    pub cursor: Option<String>,
+    /// How many at most.
+    pub limit: u64,
+}
+
+/// Reads what a list of repositories is asked for: `search` is how their names begin.
+pub fn repositories(query: Option<&str>) -> Result<Repositories, Refusal> {
+    let mut asked = Repositories { limit: PAGE, ..Repositories::default() };
+    for (name, value) in parameters(query, &["owner", "search", "cursor", "limit"])? {
+        match name {
+            "owner" if asked.prefix.is_empty() => asked.prefix = format!("{}/", owner(&value)?),
+            "search" if asked.prefix.is_empty() => asked.prefix = value.to_ascii_lowercase(),
+            "owner" | "search" => {
+                return Err(malformed("`owner` and `search` cannot be there both".to_owned()));
+            }
+            "cursor" => asked.cursor = Some(value),
+            _ => asked.limit = number(name, &value, 1, PAGE)?,
+        }
+    }
+    Ok(asked)
+}
+
+/// Reads whether a change is only to be told: `dry_run`.
+pub fn dry_run(query: Option<&str>) -> Result<bool, Refusal> {
+    match parameters(query, &["dry_run"])?.pop() {
+        Some((name, value)) => Ok(word(name, value, &["true", "false"])? == "true"),
+        None => Ok(false),
+    }
+}
+
+/// Reads one of some words.
+fn word(name: &str, value: String, words: &[&str]) -> Result<String, Refusal> {
+    if words.contains(&value.as_str()) {
+        return Ok(value);
+    }
+    let words = words.join(", ");
+    Err(malformed(format!("`{name}` is `{}`, which is none of {words}", shown(&value))))
+}
+
+/// Reads a time, in milliseconds since 1970.
+fn time(name: &str, value: &str) -> Result<u64, Refusal> {
+    milliseconds_of_rfc3339(value).ok_or_else(|| {
+        malformed(format!(
+            "`{name}` is `{}`, which is no time by RFC 3339, such as 2026-11-22T20:12:00Z",
+            shown(value)
+        ))
+    })
+}
+
+/// Reads the id of a delivery in the journal.
+fn journal_id(value: &str) -> Result<String, Refusal> {
+    let id = Uuid::try_parse(value).map(|id| id.to_string());
+    id.map_err(|_| malformed(format!("`cursor` is `{}`, which no list has given", shown(value))))
+}
+
+/// Reads the login of an owner.
+fn owner(value: &str) -> Result<String, Refusal> {
+    // What makes a repository's name with any other part is an owner.
+    let name: Result<RepositoryName, _> = format!("{value}/x").parse();
+    let owner = name.ok().filter(|_| !value.contains('/')).map(|_| value.to_ascii_lowercase());
+    owner.ok_or_else(|| malformed(format!("`owner` is `{}`, which is no login", shown(value))))
 }
 
 /// Reads what a list of sweeps is asked for.
@@ -162,13 +340,14 @@ mod tests {
             environment: Some("a b".into()),
             before: Some(7),
             limit: 1,
+            ..Filter::default()
         };
         assert_eq!(filter, Ok(expected));
         for nothing in [None, Some(""), Some("state=&sha=")] {
             assert_eq!(auto_deployments(nothing), Ok(Filter { limit: 100, ..Filter::default() }));
         }
         for (query, problem) in [
-            ("colour=red", "`colour` is none of repository, sha"),
+            ("colour=red", "`colour` is none of repository, owner, sha"),
             ("state=green", "none of waiting, red, superseded"),
             ("state=red&state=red", "`state` is there twice"),
             ("sha=%25", "not the beginning of a commit's hash"),
@@ -189,6 +368,7 @@ mod tests {
             state: Some(build::State::InProgress),
             before: Some(9),
             limit: 2,
+            ..build::Filter::default()
         };
         assert_eq!(filter, Ok(expected));
         let filter = sweeps(Some("cursor=7&limit=3"));
@@ -197,15 +377,96 @@ mod tests {
         for query in ["state=built", "environment=a", "sha=x", "limit=101"] {
             assert!(builds(Some(query)).is_err(), "{query}");
         }
-        assert_eq!((letters(None), letters(Some("cursor=7"))), (Ok(0), Ok(7)));
-        assert!(letters(Some("after=7")).is_err());
+        let filter = deliveries(Some(
+            "repository=O/N&owner=O&event=push&outcome=ignored&code=pong&build=b%3A1&delivery=g&since=1970-01-01T00:00:01Z\
+             &until=1970-01-01T00:00:00.002Z&cursor=01A204E3-1280-7707-8707-070707070003&limit=4",
+        ));
+        let expected = journal::Filter {
+            repository: Some("o/n".into()),
+            owner: Some("o".into()),
+            event: Some("push".into()),
+            outcome: Some("ignored".into()),
+            code: Some("pong".into()),
+            build: Some("b:1".into()),
+            delivery: Some("g".into()),
+            since: Some(1_000),
+            until: Some(2),
+            before: Some("01a204e3-1280-7707-8707-070707070003".into()),
+            limit: 4,
+        };
+        assert_eq!(filter, Ok(expected));
+        for query in [
+            "owner=a/b",
+            "owner=",
+            "outcome=built",
+            "code=built",
+            "since=today",
+            "cursor=7",
+            "limit=0",
+        ] {
+            assert_eq!(deliveries(Some(query)).is_err(), query != "owner=", "{query}");
+        }
+        let filter = letters(Some(
+            "repository=O/N&owner=O&queue=github&reason=origin-refused&build=b&redriven=no\
+             &since=2026-11-22T21:12:00%2B01:00&until=2026-11-23T00:00:00Z&through=9&cursor=7&limit=2",
+        ));
+        let expected = dead_letter::Filter {
+            repository: Some("o/n".into()),
+            owner: Some("o".into()),
+            queue: Some("github".into()),
+            reason: Some("origin-refused".into()),
+            build: Some("b".into()),
+            redriven: Some(false),
+            since: Some("2026-11-22T20:12:00Z".into()),
+            until: Some("2026-11-23T00:00:00Z".into()),
+            through: Some(9),
+            after: Some(7),
+            limit: 2,
+        };
+        assert_eq!(filter, Ok(expected));
+        for query in ["after=7", "redriven=true", "queue=journal", "since=x", "through=-1"] {
+            assert!(letters(Some(query)).is_err(), "{query}");
+        }
+        assert!(
+            all_letters(Some("redriven=no")).is_err() && all_letters(Some("through=9")).is_ok()
+        );
         assert!(app(Some("repository=a/b")).is_ok_and(|name| name.is_some()));
+    }
+
+    #[test]
+    fn repositories_are_listed_by_how_their_names_begin() {
+        let prefix = |query| repositories(Some(query)).map(|asked| asked.prefix);
+        assert_eq!(prefix("owner=Octocat"), Ok("octocat/".into()));
+        assert_eq!(prefix("search=Octo"), Ok("octo".into()));
+        assert!(prefix("search=a&owner=b").is_err() && prefix("name=a").is_err());
+        assert_eq!(
+            ["", "dry_run=true", "dry_run=false"].map(|query| dry_run(Some(query))),
+            [Ok(false), Ok(true), Ok(false)]
+        );
+        assert!(dry_run(Some("dry_run=1")).is_err());
+    }
+
+    #[test]
+    fn counts_are_those_of_whole_hours() {
+        let day = 24 * HOUR;
+        assert_eq!(counts(None, 2 * day + 1), Ok((day, 2 * day + 1)));
+        assert_eq!(
+            counts(Some("since=1970-01-01T01:59:00Z&until=1970-01-01T03:00:00Z"), 0),
+            Ok((HOUR, 3 * HOUR))
+        );
+        assert_eq!(counts(None, 5), Ok((0, 5)));
+        for query in
+            ["since=1970-01-01T00:00:00Z&until=1970-03-01T00:00:00Z", "since=x", "event=push"]
+        {
+            assert!(counts(Some(query), 0).is_err(), "{query}");
+        }
     }
 
     proptest! {
         #[test]
         fn no_query_panics(query: String) {
             let _ = (auto_deployments(Some(&query)), letters(Some(&query)), app(Some(&query)));
+            let _ = (deliveries(Some(&query)), counts(Some(&query), 0));
         }
     }
 }

@@ -19,6 +19,17 @@ impl OperatorToken {
         Some(Self(Sha256::digest(value.trim()).into()))
     }
 
+    /// What others can be derived from that go with it: its digest, which is as secret as the token.
+    pub fn digest(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether a text is this token, white space around it or not, compared in constant time.
+    pub fn is(&self, text: &str) -> bool {
+        let digest: [u8; 32] = Sha256::digest(text.trim()).into();
+        self.0.ct_eq(&digest).into()
+    }
+
     /// Whether an `Authorization` header is `Bearer` and this token (RFC 6750, section 2.1), compared in
     /// constant time.
     pub fn admits(&self, authorization: Option<&str>) -> bool {
@@ -26,8 +37,7 @@ impl OperatorToken {
         else {
             return false;
         };
-        let digest: [u8; 32] = Sha256::digest(token.trim()).into();
-        scheme.eq_ignore_ascii_case("Bearer") && bool::from(self.0.ct_eq(&digest))
+        scheme.eq_ignore_ascii_case("Bearer") && self.is(token)
     }
 }
 

@@ -43,6 +43,20 @@ extern "C" {
     ) -> Result<Promise, JsValue>;
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// <https://developer.mozilla.org/en-US/docs/Web/API/Crypto/getRandomValues>
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn get_random_values(values: &mut [u8]);
+}
+
+/// Bytes that nobody can foresee.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    get_random_values(&mut bytes);
+    bytes
+}
+
 thread_local! {
     /// The keys that were to be remembered last, by the secrets that they were made of. They never end.
     static KEYS: RefCell<Remembered<Vec<u8>, JsValue>> = RefCell::new(Remembered::at_most(MOST_KEYS));

@@ -137,3 +137,28 @@ pub async fn rows(
     };
     run.await.map_err(reason)
 }
+
+/// Runs statements one after the other, each with this value for its `?1`: all of them, or none
+/// (<https://developers.cloudflare.com/d1/worker-api/d1-database/#batch>).
+///
+/// Errors with what the runtime said instead.
+pub async fn transaction(
+    env: &Env,
+    binding: &'static str,
+    statements: &[&str],
+    value: Value<'_>,
+) -> Result<(), String> {
+    let run = async {
+        let database: D1Database = env.binding(binding)?;
+        let value = JsValue::from(value);
+        let prepared = Array::new();
+        for statement in statements {
+            prepared.push(
+                &database.prepare(statement)?.bind(Array::of(std::slice::from_ref(&value)))?.into(),
+            );
+        }
+        let done = settled(piece_within(&database.batch(prepared)?, PATIENCE)).await?;
+        if done.is_undefined() { Err(js("no answer within 5 s").into()) } else { Ok(()) }
+    };
+    run.await.map_err(reason)
+}

@@ -4,6 +4,7 @@
 //!
 //! (They call the runtime directly where `worker`'s own types cost more than the call, or hide what is needed.)
 
+pub mod access;
 pub mod crypto;
 pub mod d1;
 pub mod env;

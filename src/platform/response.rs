@@ -29,6 +29,19 @@ pub fn plain(text: &str) -> Result<Response, JsValue> {
     Response::new_with_opt_str(Some(text))
 }
 
+/// Makes an answer with these headers and no others.
+pub fn with(
+    status: u16,
+    body: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<Response, JsValue> {
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, (*value).into())).collect();
+    let init = ResponseInit::new();
+    init.set_status(status);
+    init.set_headers(&object(&headers)?.into());
+    Response::new_with_opt_str_and_init(Some(body), &init)
+}
+
 /// Makes an answer of HTML, which may load and run nothing.
 pub fn html(page: &str) -> Result<Response, JsValue> {
     let headers = object(&[

@@ -5,6 +5,7 @@ pub mod auto_deploy;
 pub mod branch_pattern;
 pub mod command;
 pub mod lookup;
+pub mod told;
 
 use std::fmt;
 

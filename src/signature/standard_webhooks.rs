@@ -21,6 +21,9 @@ pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
 const SECRET_PREFIX: &str = "whsec_";
 
+/// What the key of alerts is derived with: no repository's secret is derived with a text that begins so.
+const ALERTS_LABEL: &[u8] = b"buildgate alerts";
+
 /// How far a timestamp may be from now, in seconds, as the specification's libraries have it.
 const TOLERANCE: u64 = 5 * 60;
 
@@ -92,6 +95,18 @@ impl OriginSecrets {
             })
             .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err(InvalidSecret::Unset) } else { Ok(Self(keys)) }
+    }
+
+    /// The key of alerts, which is derived from the gate's webhook secret for them alone: whoever is told something can verify
+    /// it, and do nothing else with it.
+    pub fn for_alerts(webhook_secret: &str) -> Self {
+        Self(vec![hmac_sha256(webhook_secret.as_bytes(), ALERTS_LABEL).to_vec()])
+    }
+
+    /// The first of the keys, as a library of Standard Webhooks takes it.
+    pub fn shown(&self) -> Option<String> {
+        let key = self.0.first()?;
+        Some(format!("{SECRET_PREFIX}{}", Base64::encode_string(key)))
     }
 
     /// Signs a message, once with each key. `timestamp` is in seconds since 1970. The id is put into its

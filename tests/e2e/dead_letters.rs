@@ -240,6 +240,7 @@ fn the_operators_routes_need_the_operators_token() {
     };
     let right = format!("Bearer {OPERATOR_TOKEN}");
     let wrong = format!("Bearer {}", &OPERATOR_TOKEN[1..]);
+    let unauthorized = (401, "unauthorized".to_owned());
     for (method, path) in [
         ("GET", "-/dead-letters"),
         ("GET", "-/dead-letters/1"),
@@ -247,14 +248,12 @@ fn the_operators_routes_need_the_operators_token() {
         ("DELETE", "-/dead-letters/1"),
         ("GET", "-/nothing"),
     ] {
-        for authorization in [None, Some(""), Some("Bearer"), Some(OPERATOR_TOKEN), Some(&*wrong)] {
-            let answer = ask(method, path, authorization);
-            assert_eq!(
-                answer.code(),
-                (401, "unauthorized".to_owned()),
-                "{method} {path} {authorization:?}"
-            );
-        }
+        assert_eq!(ask(method, path, None).code(), unauthorized, "{method} {path}");
+    }
+    // (On one route: each wrong one is answered later than the one before.)
+    for authorization in ["", "Bearer", OPERATOR_TOKEN, &wrong] {
+        let answer = ask("GET", "-/dead-letters", Some(authorization));
+        assert_eq!(answer.code(), unauthorized, "{authorization:?}");
     }
     for (method, path, status, code) in [
         ("GET", "-/dead-letters/1", 404, "no-such-dead-letter"),
@@ -272,7 +271,7 @@ fn the_operators_routes_need_the_operators_token() {
     }
     assert_eq!(
         ask("GET", "-/dead-letters", Some(&right)).json(),
-        json!({"items": [], "next": null})
+        json!({"items": [], "next": null, "count": 0, "last": null})
     );
     assert!(!gate.output().contains(OPERATOR_TOKEN));
 

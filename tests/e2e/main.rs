@@ -4,16 +4,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alerts;
 mod app;
 mod auto_deploy;
 mod bodies;
+mod console;
 mod dead_letters;
 mod deliver;
 mod deliveries;
 mod events;
 mod handover;
+mod journal;
 mod link;
 mod missed;
+mod operator;
 mod policies;
 mod rotation;
 mod secrets;

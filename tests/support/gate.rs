@@ -98,6 +98,7 @@ impl Gate {
             std::fs::read_to_string(project.join("wrangler.toml")).unwrap().parse().unwrap();
         config.remove("build");
         config.insert("main".into(), worker.to_str().unwrap().into());
+        config["assets"]["directory"] = project.join("build/console").to_str().unwrap().into();
         config["d1_databases"][0]
             .as_table_mut()
             .unwrap()

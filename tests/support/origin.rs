@@ -46,6 +46,7 @@ type Decide = dyn Fn(&Received, usize) -> Reply + Send + Sync;
 
 #[derive(Clone)]
 struct Shared {
+    key: Arc<Webhook>,
     received: Arc<Mutex<Vec<Received>>>,
     decide: Arc<Decide>,
 }
@@ -68,11 +69,28 @@ impl Origin {
         Self::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), decide)
     }
 
+    /// Starts what takes the gate's alerts, which are signed with another key, and answers as `decide` says.
+    pub fn for_alerts(
+        key: &str,
+        decide: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_signed(key, TcpListener::bind("127.0.0.1:0").unwrap(), decide)
+    }
+
     pub fn start_on(
         listener: TcpListener,
         decide: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let shared = Shared { received: Arc::default(), decide: Arc::new(decide) };
+        Self::start_signed(SECRET, listener, decide)
+    }
+
+    fn start_signed(
+        key: &str,
+        listener: TcpListener,
+        decide: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let key = Arc::new(Webhook::new(key).unwrap());
+        let shared = Shared { key, received: Arc::default(), decide: Arc::new(decide) };
         let app = Router::new().fallback(any(receive)).with_state(shared.clone());
         let url = format!("http://{}/builds", listener.local_addr().unwrap());
         listener.set_nonblocking(true).unwrap();
@@ -108,7 +126,7 @@ impl Origin {
 
 async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     // The specification's own library: what it does not verify is never a build request.
-    Webhook::new(SECRET).unwrap().verify(&body, &headers).unwrap();
+    shared.key.verify(&body, &headers).unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
     let received = Received { at: Instant::now(), headers, body };
     let number = {

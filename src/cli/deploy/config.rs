@@ -117,7 +117,7 @@ queue = \"builds-dead\"
     #[test]
     fn the_queues_and_the_database_are_those_of_the_project() {
         let config = Config::parse(include_str!("../../../wrangler.toml")).unwrap();
-        assert_eq!(config.queues(), ["builds", "github", "builds-dead", "github-dead"]);
+        assert_eq!(config.queues(), ["builds", "github", "journal", "builds-dead", "github-dead"]);
         assert_eq!(config.database().as_deref(), Some("buildgate-ledger"));
         let config = Config::parse("").unwrap();
         assert_eq!((config.queues().len(), config.database()), (0, None));

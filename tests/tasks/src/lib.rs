@@ -14,6 +14,7 @@ use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use platform::access::Context;
 use platform::env::Env;
 use platform::queue::{Message, RawMessage, send};
 use platform::request::{Bounds, Request, read_body};
@@ -23,7 +24,7 @@ use platform::{Error, exported};
 
 /// Puts the body of a request on the queue; with the header `X-Wait`, waits for that instead.
 #[exported]
-pub fn fetch(request: Request, env: Env) -> Task {
+pub fn fetch(request: Request, env: Env, _context: Context) -> Task {
     Task::answering(async move { answer(&request, &env).await })
 }
 
@@ -73,6 +74,30 @@ pub fn message(queue: String, message: RawMessage, _env: Env) -> Task {
 #[exported]
 pub fn delay_after_failure(_env: &Env, _attempt: u32) -> u32 {
     0
+}
+
+/// None are.
+#[exported]
+pub fn takes_batches(_queue: &str) -> bool {
+    false
+}
+
+/// So this is never asked for.
+#[exported]
+pub fn batch(_messages: Vec<RawMessage>, _env: Env) -> Task {
+    Task::doing(std::future::ready(Ok(())))
+}
+
+/// Nothing is.
+#[exported]
+pub fn is_gathered() -> bool {
+    false
+}
+
+/// So this is never asked for.
+#[exported]
+pub fn send_gathered(_env: Env) -> Task {
+    Task::doing(std::future::ready(Ok(())))
 }
 
 #[wasm_bindgen]

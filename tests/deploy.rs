@@ -46,7 +46,10 @@ async fn answer(State(account): State<PathBuf>, request: Request) -> (StatusCode
         ("GET", "/-/dead-letters") => {
             let admitted = format!("Bearer {}", secret("OPERATOR_TOKEN"));
             match header("authorization") == Some(admitted) {
-                true => (StatusCode::OK, json!({ "items": [], "next": null }).to_string()),
+                true => (
+                    StatusCode::OK,
+                    json!({ "items": [], "next": null, "count": 0, "last": null }).to_string(),
+                ),
                 false => code(StatusCode::UNAUTHORIZED, "unauthorized"),
             }
         }

@@ -8,9 +8,7 @@ use crate::message::alert::Kind;
 use crate::platform;
 use crate::platform::env::Env;
 use crate::platform::http::{self, NoAnswer};
-use crate::signature::standard_webhooks::{
-    ID_HEADER, OriginSecrets, SIGNATURE_HEADER, TIMESTAMP_HEADER,
-};
+use crate::signature::standard_webhooks::OriginSecrets;
 use crate::time::rfc3339;
 use crate::url::check_to_post;
 use decide::{alert, decide};
@@ -53,14 +51,8 @@ async fn post(
     now: u64,
     body: &str,
 ) -> Result<(), String> {
-    let signed = secrets.sign(id, now, body);
-    let headers = [
-        ("Content-Type", "application/json"),
-        ("User-Agent", concat!("buildgate/", env!("CARGO_PKG_VERSION"))),
-        (ID_HEADER, &signed.id),
-        (TIMESTAMP_HEADER, &signed.timestamp),
-        (SIGNATURE_HEADER, &signed.signature),
-    ];
+    let headers = secrets.headers(id, body, now);
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
     match http::send("POST", url, &headers, Some(body), PATIENCE).await {
         Ok(answer) if (200..300).contains(&answer.status()) => Ok(()),
         Ok(answer) => Err(format!("ALERT_URL answered {}", answer.status())),

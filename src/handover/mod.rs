@@ -5,7 +5,6 @@
 //! nothing; and only then does the message leave the queue.
 
 pub mod attempt;
-pub mod request;
 pub mod settings;
 
 use crate::build::Build;
@@ -117,7 +116,7 @@ struct Tried {
 
 /// Posts a build request to the origin, and waits for the answer no longer than the origin is given.
 async fn post(origin: &Origin, request: &QueuedRequest, text: &str) -> Attempt {
-    let headers = request::headers(&origin.secrets, &request.id, text, platform::now() / 1_000);
+    let headers = origin.secrets.headers(&request.id, text, platform::now() / 1_000);
     let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
     match http::send("POST", &origin.url, &headers, Some(text), origin.patience).await {
         Err(NoAnswer::TooLate) => {

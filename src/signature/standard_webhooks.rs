@@ -19,6 +19,9 @@ pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
 /// The header with the signatures, separated by spaces.
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
+/// Who it is that posts, as whoever is posted to is told.
+const USER_AGENT: &str = concat!("buildgate/", env!("CARGO_PKG_VERSION"));
+
 const SECRET_PREFIX: &str = "whsec_";
 
 /// What the key of alerts is derived with: no repository's secret is derived with a text that begins so.
@@ -127,6 +130,19 @@ impl OriginSecrets {
 }
 
 impl OriginSecrets {
+    /// The headers of a message of JSON that the gate posts: what it is, and the signature over it by each key. `now` is in
+    /// seconds since 1970.
+    pub fn headers(&self, id: &str, body: &str, now: u64) -> [(&'static str, String); 5] {
+        let signed = self.sign(id, now, body);
+        [
+            ("Content-Type", "application/json".to_owned()),
+            ("User-Agent", USER_AGENT.to_owned()),
+            (ID_HEADER, signed.id),
+            (TIMESTAMP_HEADER, signed.timestamp),
+            (SIGNATURE_HEADER, signed.signature),
+        ]
+    }
+
     /// Verifies that a message was signed with one of the secrets, less than five minutes from `now`, in seconds since 1970.
     /// Of `signed`, each is the value of a header: the id, the timestamp and the signatures.
     pub fn verify(

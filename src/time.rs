@@ -18,8 +18,7 @@ impl Moment {
 
     /// Reads a time by RFC 3339; none where it is no such time, or before 1970.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let seconds = DateTime::parse_from_rfc3339(text).ok()?.timestamp();
-        Self::from_seconds(seconds.try_into().ok()?)
+        milliseconds_of_rfc3339(text).map(|milliseconds| Self(milliseconds / 1_000))
     }
 
     /// In seconds since 1970.

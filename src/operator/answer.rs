@@ -189,13 +189,18 @@ pub struct ListPage<T, C = u64> {
     pub next: Option<C>,
 }
 
-impl ListPage<AutoDeployment> {
-    /// A page of at most so many.
-    pub fn of(items: Vec<AutoDeployment>, limit: u64) -> Self {
-        let is_full = items.len() as u64 == limit;
-        let next = items.last().filter(|_| is_full).map(|last| last.id);
+impl<T, C> ListPage<T, C> {
+    /// A page of at most so many, of which the last one gives the cursor of the next page.
+    pub fn of(items: Vec<T>, limit: u64, cursor: impl FnOnce(&T) -> C) -> Self {
+        let next = next_of(&items, limit, cursor);
         Self { items, next }
     }
+}
+
+/// The cursor of the page after one of at most so many: there may be one where it is full.
+pub fn next_of<T, C>(items: &[T], limit: u64, cursor: impl FnOnce(&T) -> C) -> Option<C> {
+    let is_full = items.len() as u64 == limit;
+    items.last().filter(|_| is_full).map(cursor)
 }
 
 /// Who the gate is at GitHub.

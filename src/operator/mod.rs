@@ -37,7 +37,7 @@ use crate::time::rfc3339;
 use crate::url::{Location, is_local};
 use answer::{
     AppHookSet, DoneToAll, Dropped, Identity, ListPage, NotDone, Redriven, Refusal, Retried,
-    SignedIn, SignedOut, json, letter_id,
+    SignedIn, SignedOut, json, letter_id, next_of,
 };
 use health::{Facts, health};
 use query::Repositories;
@@ -296,9 +296,7 @@ async fn perform(
         OperatorRoute::ListSweeps => {
             let filter = query::sweeps(location.query)?;
             let items = sweeps::list(env, &filter).await.map_err(Refusal::LedgerUnavailable)?;
-            let is_full = items.len() as u64 == filter.limit;
-            let next = items.last().filter(|_| is_full).map(|last| last.id);
-            json(&ListPage { items, next })
+            json(&ListPage::of(items, filter.limit, |last| last.id))
         }
         OperatorRoute::Sweep => {
             let swept = sweep::run(env, true).await.map_err(Refusal::LedgerUnavailable)?;
@@ -309,9 +307,7 @@ async fn perform(
         OperatorRoute::ListDeliveries => {
             let filter = query::deliveries(location.query)?;
             let items = journal::list(env, &filter).await.map_err(Refusal::LedgerUnavailable)?;
-            let is_full = items.len() as u64 == filter.limit;
-            let next = items.last().filter(|_| is_full).map(|last| last.id.clone());
-            json(&ListPage { items, next })
+            json(&ListPage::of(items, filter.limit, |last| last.id.clone()))
         }
         OperatorRoute::ShowDelivery(id) => {
             let found = journal::find(env, &id).await.map_err(Refusal::LedgerUnavailable)?;
@@ -337,7 +333,8 @@ async fn perform(
         OperatorRoute::ListAutoDeployments => {
             let filter = query::auto_deployments(location.query)?;
             let items = auto_deployments::list(env, &filter).await;
-            json(&ListPage::of(items.map_err(Refusal::LedgerUnavailable)?, filter.limit))
+            let items = items.map_err(Refusal::LedgerUnavailable)?;
+            json(&ListPage::of(items, filter.limit, |last| last.id))
         }
         OperatorRoute::RetryAutoDeployment { repository, sha } => {
             retry_auto_deployment(env, &repository, &sha).await
@@ -425,8 +422,7 @@ async fn redrive(env: &Env, letter: StoredDeadLetter) -> Result<Redriven, Refusa
 async fn redrive_letters(env: &Env, filter: Filter) -> Result<DoneToAll, Refusal> {
     let filter = Filter { limit: filter.limit.min(AT_ONCE), ..filter };
     let letters = dead_letters::take(env, &filter).await.map_err(Refusal::LedgerUnavailable)?;
-    let is_full = letters.len() as u64 == filter.limit;
-    let next = letters.last().filter(|_| is_full).map(|letter| letter.summary.id);
+    let next = next_of(&letters, filter.limit, |letter| letter.summary.id);
     let mut all = DoneToAll { next, ..DoneToAll::default() };
     for letter in letters {
         let (id, build) = (letter.summary.id, letter.summary.build.clone());

@@ -109,11 +109,8 @@ pub fn auto_deployments(query: Option<&str>) -> Result<Filter, Refusal> {
             "repository" => filter.repository = Some(repository(&value)?),
             "sha" => filter.sha = Some(sha(&value)?),
             "state" => {
-                let state = State::from_word(&value).ok_or_else(|| {
-                    let states = State::ALL.map(State::as_str).join(", ");
-                    malformed(format!("`state` is `{}`, which is none of {states}", shown(&value)))
-                })?;
-                filter.state = Some(state);
+                let words = State::ALL.map(State::as_str);
+                filter.state = State::from_word(&word(name, value, &words)?);
             }
             "environment" => filter.environment = Some(value),
             "owner" => filter.owner = Some(owner(&value)?),
@@ -136,11 +133,8 @@ pub fn builds(query: Option<&str>) -> Result<build::Filter, Refusal> {
             "repository" => filter.repository = Some(repository(&value)?),
             "sha" => filter.sha = Some(sha(&value)?),
             "state" => {
-                let state = build::State::from_word(&value).ok_or_else(|| {
-                    let states = build::State::ALL.map(build::State::as_str).join(", ");
-                    malformed(format!("`state` is `{}`, which is none of {states}", shown(&value)))
-                })?;
-                filter.state = Some(state);
+                let words = build::State::ALL.map(build::State::as_str);
+                filter.state = build::State::from_word(&word(name, value, &words)?);
             }
             "owner" => filter.owner = Some(owner(&value)?),
             "delivery" => filter.delivery = Some(value),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::json::fields::{Fields, FromJson, Json, Want, Wanted, Wrong, cut, quote, read};
 use crate::message::build::State;
+use crate::time::length;
 use crate::url::scheme_and_host;
 
 /// The longest description that GitHub takes of a status, in characters
@@ -48,6 +49,8 @@ pub struct Build {
     pub since: u64,
     /// How often it was posted.
     pub attempts: u32,
+    /// When it was posted last.
+    pub attempted_at: Option<u64>,
     /// What the build service answered last, or why there was no answer.
     pub answer: Option<String>,
     /// What is to be said on GitHub yet, in this order.
@@ -101,6 +104,7 @@ impl Build {
             reported_at: None,
             since: now,
             attempts: 0,
+            attempted_at: None,
             answer: None,
         }
     }
@@ -123,13 +127,14 @@ impl Build {
     }
 
     /// The build service was asked to take it, `attempts` times by now, and has answered this.
-    pub fn tried(self, attempts: u32, answer: String) -> Option<Self> {
-        self.handed_over_at.is_none().then_some(Self { attempts, answer: Some(answer), ..self })
+    pub fn tried(self, attempts: u32, answer: String, now: u64) -> Option<Self> {
+        let (attempted_at, answer) = (Some(now), Some(answer));
+        self.handed_over_at.is_none().then_some(Self { attempts, attempted_at, answer, ..self })
     }
 
     /// The build service has taken it.
     pub fn handed_over(self, attempts: u32, answer: String, now: u64) -> Option<Self> {
-        Some(Self { handed_over_at: Some(now), ..self.tried(attempts, answer)? })
+        Some(Self { handed_over_at: Some(now), ..self.tried(attempts, answer, now)? })
     }
 
     /// It is kept as a dead letter, for this reason.
@@ -138,9 +143,9 @@ impl Build {
         // said once.
         let is_given_up = self.status.state == State::Error;
         if self.reported_at.is_some() || is_given_up {
-            return self.tried(attempts, answer);
+            return self.tried(attempts, answer, now);
         }
-        let given_up = self.tried(attempts, answer)?;
+        let given_up = self.tried(attempts, answer, now)?;
         Some(given_up.ended(State::Error, format!("not built: {why}"), now))
     }
 
@@ -169,7 +174,7 @@ impl Build {
         let age = now.saturating_sub(self.queued_at);
         let (state, description) = match (self.status.state, self.handed_over_at) {
             (State::Queued, None) if age > patience.queued => {
-                let within = hours(patience.queued);
+                let within = length(patience.queued);
                 (
                     State::Error,
                     format!("not built: the build service did not take it within {within}"),
@@ -177,7 +182,7 @@ impl Build {
             }
             (State::Queued, Some(_)) if age > patience.handed_over() => {
                 if patience.origin_reports {
-                    let within = hours(patience.queued);
+                    let within = length(patience.queued);
                     (
                         State::Error,
                         format!(
@@ -191,7 +196,7 @@ impl Build {
             (State::InProgress, _) => {
                 let heard = self.reported_at.unwrap_or(self.since);
                 let silent = now.saturating_sub(heard) > patience.in_progress;
-                let within = hours(patience.in_progress);
+                let within = length(patience.in_progress);
                 silent.then(|| {
                     (
                         State::Error,
@@ -249,15 +254,6 @@ fn usual(state: State) -> &'static str {
 /// ("description doesn't accept 4-byte Unicode": <https://github.com/ouzi-dev/commit-status-updater/issues/526>).
 fn is_taken(c: char) -> bool {
     c.len_utf8() < 4 && (!c.is_control() || c.is_whitespace())
-}
-
-/// A length of time, in words.
-fn hours(milliseconds: u64) -> String {
-    match milliseconds / 1_000 {
-        seconds if seconds < 120 => format!("{seconds} seconds"),
-        seconds if seconds < 7_200 => format!("{} minutes", seconds / 60),
-        seconds => format!("{} hours", seconds / 3_600),
-    }
 }
 
 /// What a report comes to.
@@ -479,7 +475,7 @@ mod tests {
             let given_up = build.clone().given_up(2, "410".into(), "it answered 410", 20);
             match build.handed_over_at {
                 Some(_) => assert_eq!(given_up, None),
-                None => assert_eq!(given_up, build.tried(2, "410".into())),
+                None => assert_eq!(given_up, build.tried(2, "410".into(), 20)),
             }
         }
         // That it is given up is said once.
@@ -487,7 +483,7 @@ mod tests {
         let twice = once.clone().given_up(3, "410".into(), "it answered 410", 30).unwrap();
         assert_eq!((twice.unsaid, twice.since), (once.unsaid, once.since));
         assert_eq!(taken().handed_over(2, "202".into(), 20), None);
-        assert_eq!(taken().tried(2, "500".into()), None);
+        assert_eq!(taken().tried(2, "500".into(), 20), None);
     }
 
     #[test]

@@ -10,10 +10,14 @@ use crate::message::Work;
 use crate::message::build_request::QueuedRequest;
 use crate::message::github_job::TellStatus;
 use crate::platform::env::Env;
-use crate::platform::queue;
+use crate::platform::{self, queue};
 
 /// How often a row is read anew that somebody else has changed meanwhile.
 const MOST_TRIES: u32 = 8;
+
+/// The longest pause before the second try, in milliseconds; before each further one it is longer by as much. Those who have
+/// all read the same row each wait for another time.
+const LONGEST_PAUSE: f64 = 50.0;
 
 /// In how many milliseconds GitHub is to be told of a change: after that, the cron trigger asks again.
 const TOLD_WITHIN: u64 = 2 * 60_000;
@@ -28,9 +32,12 @@ pub(crate) async fn begin(
     queued_at: u64,
     now: u64,
 ) -> Result<(), String> {
-    let stored = builds::begin(env, request, message, queued_at).await?;
-    if stored.version == 0 {
-        return keep(env, stored.build, 0, now, true).await.map(drop);
+    let mut build = Build::queued(&request.id, queued_at);
+    let tell_at = to_tell(env, &mut build, now);
+    let stored = builds::begin(env, request, message, &build, tell_at).await?;
+    if stored.version == 0 && tell_at.is_some() {
+        // The cron trigger asks again.
+        let _ = ask(env, build.id).await;
     }
     if stored.build.clone().begun_again(now).is_some() {
         change(env, &request.id, now, &|build| build.begun_again(now)).await?;
@@ -48,7 +55,8 @@ pub(crate) async fn change(
     now: u64,
     next: &dyn Fn(Build) -> Option<Build>,
 ) -> Result<Option<Build>, String> {
-    for _ in 0..MOST_TRIES {
+    for tries in 0..MOST_TRIES {
+        pause(tries).await;
         let Some(Stored { build, version, .. }) = builds::find(env, id).await? else {
             return Ok(None);
         };
@@ -61,24 +69,31 @@ pub(crate) async fn change(
     Err("the row is changed all the time".to_owned())
 }
 
-/// Keeps that GitHub was told something of a build, and gives what is unsaid of it yet.
+/// Keeps that GitHub was told something of a build, of which this version is known, and prolongs the claim until a time:
+/// gives the build as it is then, and its version. Nothing is unsaid of one that is gone.
 ///
 /// Errors where the ledger does not answer.
 pub(crate) async fn said(
     env: &Env,
-    id: &str,
+    (mut build, mut version): (Build, u64),
     status: &Status,
     now: u64,
-) -> Result<Vec<Status>, String> {
-    for _ in 0..MOST_TRIES {
-        let Some(Stored { build, version, .. }) = builds::find(env, id).await? else {
-            return Ok(Vec::new());
-        };
-        let build = build.said(status);
+    until: u64,
+) -> Result<(Build, u64), String> {
+    for tries in 0..MOST_TRIES {
+        build = build.said(status);
         // Whoever says it goes on with what is left.
         let tell_at = (!build.unsaid.is_empty()).then_some(now + TOLD_WITHIN);
-        if builds::keep(env, &build, version, tell_at).await? {
-            return Ok(build.unsaid);
+        if builds::keep_said(env, &build, version, status.state, tell_at, until).await? {
+            return Ok((build, version + 1));
+        }
+        pause(tries + 1).await;
+        match builds::find(env, &build.id).await? {
+            Some(stored) => (build, version) = (stored.build, stored.version),
+            None => {
+                build.unsaid.clear();
+                return Ok((build, version));
+            }
         }
     }
     Err("the row is changed all the time".to_owned())
@@ -99,18 +114,22 @@ pub(crate) enum Taken {
 ///
 /// Errors where the ledger does not answer.
 pub(crate) async fn report(env: &Env, report: &Report, now: u64) -> Result<Option<Taken>, String> {
-    for _ in 0..MOST_TRIES {
+    for tries in 0..MOST_TRIES {
+        pause(tries).await;
         let Some(Stored { build, version, .. }) = builds::find(env, &report.build).await? else {
             return Ok(None);
         };
-        let is_news = build.unsaid.is_empty();
+        let (is_news, is_first) = (build.unsaid.is_empty(), build.reported_at.is_none());
         let (next, taken) = match build.reported(report, now) {
             Reported::Late { state } => return Ok(Some(Taken::Late(state.as_str()))),
             Reported::Again(build) => (build, Taken::Again),
             Reported::Used(build) => (build, Taken::Used),
         };
-        if keep(env, *next, version, now, is_news).await? {
+        if is_first {
+            // Before the report is kept: one that comes again, because this failed, is not the first any more.
             builds::mark_reporting(env, now).await?;
+        }
+        if keep(env, *next, version, now, is_news).await? {
             return Ok(Some(taken));
         }
     }
@@ -126,16 +145,29 @@ async fn keep(
     now: u64,
     is_news: bool,
 ) -> Result<bool, String> {
-    if !is_anybody(|name| env.text(name)) {
-        build.unsaid.clear();
-    }
-    let tell_at = (!build.unsaid.is_empty()).then_some(now + TOLD_WITHIN);
+    let tell_at = to_tell(env, &mut build, now);
     let is_kept = builds::keep(env, &build, version, tell_at).await?;
     if is_kept && tell_at.is_some() && is_news {
         // The cron trigger asks again.
         let _ = ask(env, build.id).await;
     }
     Ok(is_kept)
+}
+
+/// When GitHub is to be told of a build at the latest: never, where nothing is unsaid or the gate is nobody at GitHub.
+fn to_tell(env: &Env, build: &mut Build, now: u64) -> Option<u64> {
+    if !is_anybody(|name| env.text(name)) {
+        build.unsaid.clear();
+    }
+    (!build.unsaid.is_empty()).then_some(now + TOLD_WITHIN)
+}
+
+/// Waits before a row is read anew.
+async fn pause(tries: u32) {
+    if tries > 0 {
+        let most = LONGEST_PAUSE * f64::from(tries);
+        platform::wait((platform::random() * most) as u32).await;
+    }
 }
 
 /// Asks that GitHub is told what is unsaid of a build.

@@ -48,6 +48,17 @@ pub fn milliseconds_of_rfc3339(text: &str) -> Option<u64> {
     milliseconds.try_into().ok().filter(|milliseconds| *milliseconds < YEAR_10000 * 1_000)
 }
 
+/// A length of time in milliseconds, in words: `3 hours`.
+pub fn length(milliseconds: u64) -> String {
+    match milliseconds / 1_000 {
+        1 => "1 second".to_owned(),
+        seconds if seconds < 120 => format!("{seconds} seconds"),
+        seconds if seconds < 7_200 => format!("{} minutes", seconds / 60),
+        seconds if seconds < 100 * 3_600 => format!("{} hours", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
 fn written(milliseconds: u64, format: SecondsFormat) -> String {
     i64::try_from(milliseconds)
         .ok()
@@ -59,6 +70,22 @@ fn written(milliseconds: u64, format: SecondsFormat) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_of_time_is_told_in_the_unit_that_fits() {
+        for (seconds, words) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (7_199, "119 minutes"),
+            (7_200, "2 hours"),
+            (90 * 3_600, "90 hours"),
+            (100 * 3_600, "4 days"),
+        ] {
+            assert_eq!(length(seconds * 1_000 + 999), words);
+        }
+    }
 
     #[test]
     fn a_moment_is_what_rfc_3339_can_write() {

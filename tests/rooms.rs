@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
     ("signature", &["published", "repository"]),
     ("policy", &["json", "repository"]),
     ("message", &["json", "policy", "repository"]),
-    ("build", &["json", "message", "url"]),
+    ("build", &["json", "message", "time", "url"]),
     ("github", &["json", "memory", "platform", "repository", "time", "url"]),
     ("ledger", &["build", "github", "message", "platform", "time"]),
     ("journal", &["ledger", "log", "message", "platform", "retry"]),
@@ -53,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
         "jobs",
         &[
             "auto_deploy",
+            "github",
             "leaving",
             "ledger",
             "log",
@@ -103,6 +104,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
         &[
             "build",
             "github",
+            "journal",
             "json",
             "ledger",
             "log",

@@ -91,7 +91,7 @@ async fn keep(
     let next = |build: Build| match step {
         Step::Acknowledge => build.handed_over(number, answer.clone(), now),
         Step::Bury => build.given_up(number, answer.clone(), &attempt.reason(), now),
-        Step::Retry(_) | Step::BeginAnew => build.tried(number, answer.clone()),
+        Step::Retry(_) | Step::BeginAnew => build.tried(number, answer.clone(), now),
     };
     let mut kept = progress::change(env, &request.id, now, &next).await;
     if !matches!(kept, Ok(Some(_))) {

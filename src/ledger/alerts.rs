@@ -21,9 +21,9 @@ pub(crate) async fn trouble(env: &Env, kind: Kind, now: u64) -> Result<Trouble, 
         }
         Kind::Origin => {
             // What waits for so long, unless something newer was taken meanwhile: then it is that one, and not all. It began
-            // when the oldest of it was queued.
+            // when the oldest of it was queued. (Both states are named, for they are the index's.)
             let statement = "SELECT count(*) AS count, coalesce(min(queued_at), 0) AS newest FROM builds \
-                             WHERE state = 'queued' AND handed_over_at IS NULL AND queued_at < ?1 AND NOT EXISTS \
+                             WHERE state IN ('queued', 'in_progress') AND state = 'queued' AND handed_over_at IS NULL AND queued_at < ?1 AND NOT EXISTS \
                              (SELECT 1 FROM (SELECT handed_over_at FROM builds ORDER BY number DESC LIMIT 200) \
                              WHERE handed_over_at > ?1)";
             let before = now.saturating_sub(ORIGIN_PATIENCE);
@@ -37,7 +37,7 @@ pub(crate) async fn trouble(env: &Env, kind: Kind, now: u64) -> Result<Trouble, 
         Kind::Webhook => {
             // Failed, delivered again, and failed again: by GitHub's own list.
             let statement = "SELECT count(*) AS count, coalesce(max(delivered_at), 0) AS newest FROM missed \
-                             WHERE state <> 'delivered' AND attempts > 0";
+                             WHERE state <> 'delivered' AND failed_again > 0";
             let rows = d1::rows(env, LEDGER, statement, &[]).await?;
             one(&rows, |count| {
                 format!(

@@ -7,6 +7,7 @@
 use crate::build::{Build, Status};
 use crate::ledger::LEDGER;
 use crate::ledger::conditions::{Conditions, owned};
+use crate::ledger::marks;
 use crate::message::build::{BuildRow, Filter, State};
 use crate::message::build_request::QueuedRequest;
 use crate::platform::d1::{self, Row};
@@ -15,8 +16,9 @@ use crate::time::rfc3339;
 
 const COLUMNS: &str = "number, id, version, repository_id, repository, sha, ref, deployment, environment, delivery, state, \
                        description, log_url, environment_url, is_ended_by_report, queued_at, handed_over_at, reported_at, \
-                       since, attempts, answer, unsaid, unsure, on_github, github_error, \
-                       EXISTS (SELECT 1 FROM of_jobs WHERE build = builds.id) AS of_job";
+                       since, attempts, attempted_at, answer, unsaid, unsure, on_github, github_error, \
+                       EXISTS (SELECT 1 FROM of_jobs WHERE build = builds.id) AS of_job, \
+                       EXISTS (SELECT 1 FROM refusals WHERE repository = builds.repository) AS is_refused";
 
 /// A row, as it was read.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Stored {
     pub unsure: u64,
     /// The state that GitHub was told last.
     pub on_github: Option<State>,
+    /// Whether GitHub let the gate say nothing in the repository, when that was tried last.
+    pub is_refused: bool,
 }
 
 /// What a build is of.
@@ -78,6 +82,7 @@ impl Stored {
                 reported_at: row.get("reported_at")?,
                 since: row.get("since")?,
                 attempts: row.get("attempts")?,
+                attempted_at: row.get("attempted_at")?,
                 answer: row.get("answer")?,
                 unsaid: Status::list(&row.get::<String>("unsaid")?)?,
             },
@@ -90,6 +95,7 @@ impl Stored {
             version: row.get("version")?,
             unsure: row.get("unsure")?,
             on_github: on_github(row)?,
+            is_refused: row.get::<u64>("is_refused")? > 0,
         })
     }
 }
@@ -114,6 +120,7 @@ fn told(row: &Row) -> Result<BuildRow, String> {
         reported_at: time("reported_at")?,
         since: rfc3339(row.get("since")?),
         attempts: row.get("attempts")?,
+        attempted_at: time("attempted_at")?,
         answer: row.get("answer")?,
         on_github: on_github(row)?,
         github_error: row.get("github_error")?,
@@ -121,18 +128,18 @@ fn told(row: &Row) -> Result<BuildRow, String> {
     })
 }
 
-/// Keeps that a build request lies on the queue since a time, and gives what is kept of it: what was kept before, where
-/// that was.
+/// Keeps that a build's request lies on the queue, and gives what is kept of it: what was kept before, where that was. For
+/// `tell_at`, see [`keep`].
 pub(crate) async fn begin(
     env: &Env,
     request: &QueuedRequest,
     message: &str,
-    queued_at: u64,
+    build: &Build,
+    tell_at: Option<u64>,
 ) -> Result<Stored, String> {
-    let build = Build::queued(&request.id, queued_at);
     let statement = format!(
         "INSERT INTO builds (id, repository_id, repository, sha, ref, deployment, environment, delivery, request, state, \
-         description, queued_at, since, unsaid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13) \
+         description, queued_at, since, unsaid, tell_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14) \
          ON CONFLICT (id) DO UPDATE SET id = ?1 RETURNING {COLUMNS}"
     );
     let unsaid = json(&build.unsaid)?;
@@ -148,8 +155,9 @@ pub(crate) async fn begin(
         message.into(),
         build.status.state.as_str().into(),
         build.status.description.as_str().into(),
-        queued_at.into(),
+        build.queued_at.into(),
         unsaid.as_str().into(),
+        tell_at.into(),
     ];
     let rows = d1::rows(env, LEDGER, &statement, &values).await?;
     rows.first().map_or_else(|| Err("the row is gone".to_owned()), Stored::from_row)
@@ -172,8 +180,8 @@ pub(crate) async fn keep(
 ) -> Result<bool, String> {
     let statement = "UPDATE builds SET version = version + 1, state = ?3, description = ?4, log_url = ?5, \
                      environment_url = ?6, is_ended_by_report = ?7, queued_at = ?8, handed_over_at = ?9, reported_at = ?10, \
-                     since = ?11, attempts = ?12, answer = ?13, unsaid = ?14, \
-                     tell_at = CASE WHEN ?15 IS NULL THEN NULL ELSE coalesce(tell_at, ?15) END \
+                     since = ?11, attempts = ?12, attempted_at = ?13, answer = ?14, unsaid = ?15, \
+                     tell_at = CASE WHEN ?16 IS NULL THEN NULL ELSE coalesce(tell_at, ?16) END \
                      WHERE id = ?1 AND version = ?2 RETURNING number";
     let unsaid = json(&build.unsaid)?;
     let values = [
@@ -189,6 +197,7 @@ pub(crate) async fn keep(
         build.reported_at.into(),
         build.since.into(),
         build.attempts.into(),
+        build.attempted_at.into(),
         build.answer.as_deref().into(),
         unsaid.as_str().into(),
         tell_at.into(),
@@ -217,17 +226,29 @@ pub(crate) async fn claim(
     rows.first().map(Stored::from_row).transpose()
 }
 
-/// Keeps what GitHub was told last, and prolongs the claim.
-pub(crate) async fn told_github(
+/// Keeps that GitHub was told a state of a build, and what is unsaid of it yet, and prolongs the claim; says whether the row
+/// was still so. For `tell_at`, see [`keep`].
+pub(crate) async fn keep_said(
     env: &Env,
-    id: &str,
-    state: State,
+    build: &Build,
+    version: u64,
+    said: State,
+    tell_at: Option<u64>,
     until: u64,
-) -> Result<(), String> {
-    let statement =
-        "UPDATE builds SET on_github = ?2, github_error = NULL, telling_until = ?3 WHERE id = ?1";
-    let values = [id.into(), state.as_str().into(), until.into()];
-    d1::rows(env, LEDGER, statement, &values).await.map(drop)
+) -> Result<bool, String> {
+    let statement = "UPDATE builds SET version = version + 1, on_github = ?3, github_error = NULL, unsaid = ?4, \
+                     tell_at = CASE WHEN ?5 IS NULL THEN NULL ELSE coalesce(tell_at, ?5) END, telling_until = ?6 \
+                     WHERE id = ?1 AND version = ?2 RETURNING number";
+    let unsaid = json(&build.unsaid)?;
+    let values = [
+        build.id.as_str().into(),
+        version.into(),
+        said.as_str().into(),
+        unsaid.as_str().into(),
+        tell_at.into(),
+        until.into(),
+    ];
+    d1::rows(env, LEDGER, statement, &values).await.map(|rows| !rows.is_empty())
 }
 
 /// Gives a claim back. `is_sure` says that it is known whether GitHub was told; `error` why it could not be; `tell_at` when
@@ -335,16 +356,53 @@ const ORIGIN_REPORTS: &str = "origin-reports";
 
 /// Keeps that the build service reports.
 pub(crate) async fn mark_reporting(env: &Env, now: u64) -> Result<(), String> {
-    let statement = "INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING";
-    let at = rfc3339(now);
-    d1::rows(env, LEDGER, statement, &[ORIGIN_REPORTS.into(), at.as_str().into()]).await.map(drop)
+    marks::set_once(env, ORIGIN_REPORTS, &rfc3339(now)).await
 }
 
 /// When the build service reported first, by RFC 3339; none where it never has.
 pub(crate) async fn reporting_since(env: &Env) -> Result<Option<String>, String> {
-    let statement = "SELECT value FROM marks WHERE name = ?";
-    let rows = d1::rows(env, LEDGER, statement, &[ORIGIN_REPORTS.into()]).await?;
-    rows.first().map(|row| row.get("value")).transpose()
+    marks::get(env, ORIGIN_REPORTS).await
+}
+
+/// How the handovers go. All times are in milliseconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handovers {
+    /// How many builds wait to be taken.
+    pub waiting: u64,
+    /// When the oldest of them was queued.
+    pub waiting_since: Option<u64>,
+    /// What the build service answered last, or why there was no answer, and when that was.
+    pub last_answer: Option<(String, u64)>,
+    /// When it reported last of one of the newest builds.
+    pub reported_at: Option<u64>,
+}
+
+/// How many builds are looked at for what the build service did last.
+const NEWEST: u64 = 500;
+
+/// Looks how the handovers go: at the builds that wait, and at the newest ones.
+pub(crate) async fn handovers(env: &Env) -> Result<Handovers, String> {
+    // (Both states are named, for they are the index's.)
+    let statement = "WITH newest AS (SELECT answer, attempted_at, reported_at FROM builds ORDER BY number DESC LIMIT ?1), \
+                     open AS (SELECT answer, attempted_at, queued_at, state, handed_over_at FROM builds \
+                     WHERE state IN ('queued', 'in_progress')), \
+                     waiting AS (SELECT count(*) AS waiting, min(queued_at) AS waiting_since FROM open \
+                     WHERE state = 'queued' AND handed_over_at IS NULL), \
+                     last AS (SELECT answer, attempted_at FROM (SELECT answer, attempted_at FROM newest UNION ALL \
+                     SELECT answer, attempted_at FROM open) WHERE attempted_at IS NOT NULL \
+                     ORDER BY attempted_at DESC LIMIT 1) \
+                     SELECT waiting, waiting_since, answer, attempted_at, \
+                     (SELECT max(reported_at) FROM newest) AS reported_at FROM waiting LEFT JOIN last";
+    let rows = d1::rows(env, LEDGER, statement, &[NEWEST.into()]).await?;
+    let Some(row) = rows.first() else { return Ok(Handovers::default()) };
+    let (answer, at): (Option<String>, Option<u64>) =
+        (row.get("answer")?, row.get("attempted_at")?);
+    Ok(Handovers {
+        waiting: row.get("waiting")?,
+        waiting_since: row.get("waiting_since")?,
+        last_answer: answer.zip(at),
+        reported_at: row.get("reported_at")?,
+    })
 }
 
 /// Lists them, the newest first, with the number of the last one.

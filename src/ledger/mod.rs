@@ -8,6 +8,7 @@ mod conditions;
 pub mod dead_letters;
 pub mod journal;
 pub(crate) mod last;
+pub(crate) mod marks;
 pub(crate) mod sessions;
 pub mod sweeps;
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::github::api::HookDelivery;
 use crate::ledger::LEDGER;
+use crate::message::github_job::Redeliver;
 use crate::message::sweep::{Filter, Place, Sweep};
 use crate::platform::d1::{self, Row};
 use crate::platform::env::Env;
@@ -72,7 +73,8 @@ pub(crate) async fn miss(
     let statement = "INSERT INTO missed (guid, hook, repository_id, delivery, event, status_code, delivered_at, state, since, \
                      redeliver_at) SELECT value ->> 'guid', ?2, ?3, value ->> 'delivery', value ->> 'event', \
                      value ->> 'status_code', value ->> 'delivered_at', 'missed', ?4, ?4 FROM json_each(?1) WHERE TRUE \
-                     ON CONFLICT (guid) DO UPDATE SET delivery = excluded.delivery, status_code = excluded.status_code \
+                     ON CONFLICT (guid) DO UPDATE SET failed_again = failed_again OR (attempts > 0 AND \
+                     delivery <> excluded.delivery), delivery = excluded.delivery, status_code = excluded.status_code \
                      WHERE hook = excluded.hook AND state <> 'delivered' RETURNING since, attempts";
     let values = [list.as_str().into(), hook.into(), repository_id.into(), now.into()];
     let mut new = 0;
@@ -92,16 +94,20 @@ pub(crate) async fn came(env: &Env, guids: &[String], now: u64) -> Result<u64, S
     d1::rows(env, LEDGER, statement, &values).await.map(|rows| rows.len() as u64)
 }
 
-/// Ends what was asked for often enough, or is too old to be asked for: delivered before `oldest`. Gives each, in words.
+/// Ends what was asked for often enough, of the webhooks that were just looked at; and what is too old to be asked for:
+/// delivered before `oldest`. Gives each, in words.
 pub(crate) async fn give_up(
     env: &Env,
+    looked_at: &[String],
     most: u64,
     oldest: u64,
     now: u64,
 ) -> Result<Vec<String>, String> {
     let statement = "UPDATE missed SET state = 'given-up', since = ?3, redeliver_at = NULL WHERE redeliver_at <= ?3 \
-                     AND (attempts >= ?1 OR delivered_at < ?2) RETURNING guid, event, repository_id, status_code, delivered_at";
-    let values = [most.into(), oldest.into(), now.into()];
+                     AND (attempts >= ?1 AND hook IN (SELECT value FROM json_each(?4)) OR delivered_at < ?2) \
+                     RETURNING guid, event, repository_id, status_code, delivered_at";
+    let looked_at = serde_json::to_string(looked_at).map_err(|error| error.to_string())?;
+    let values = [most.into(), oldest.into(), now.into(), looked_at.as_str().into()];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;
     let told = |row: &Row| {
         let (event, guid): (String, String) = (row.get("event")?, row.get("guid")?);
@@ -116,39 +122,32 @@ pub(crate) async fn give_up(
     rows.iter().map(told).collect()
 }
 
-/// What GitHub is to be asked for again.
-#[derive(Debug)]
-pub struct Due {
-    /// The webhook.
-    pub hook: String,
-    /// The event's GUID.
-    pub guid: String,
-    /// GitHub's id of the delivery.
-    pub delivery: u64,
-    /// That of the repository, where the webhook is one's own.
-    pub repository_id: Option<u64>,
-}
-
-/// Takes what is to be asked for again, the oldest first and at most so many, and sets when each comes again: `again_after`
-/// has the time after each attempt.
+/// Takes what is to be asked for, the oldest first and at most so many: what never was; and once more what was, of the
+/// webhooks that were just looked at. Sets when each comes again: `again_after` has the time after each attempt.
 pub(crate) async fn take_due(
     env: &Env,
+    looked_at: &[String],
     again_after: &[u64; 3],
     most: u64,
     now: u64,
-) -> Result<Vec<Due>, String> {
+) -> Result<Vec<Redeliver>, String> {
     let statement = "UPDATE missed SET attempts = attempts + 1, redeliver_at = ?1 + CASE attempts WHEN 0 THEN ?2 \
                      WHEN 1 THEN ?3 ELSE ?4 END WHERE guid IN (SELECT guid FROM missed WHERE redeliver_at <= ?1 \
-                     ORDER BY delivered_at LIMIT ?5) RETURNING hook, guid, delivery, repository_id, delivered_at";
+                     AND (attempts = 0 OR hook IN (SELECT value FROM json_each(?6))) ORDER BY delivered_at LIMIT ?5) \
+                     RETURNING hook, guid, delivery, repository_id, delivered_at, attempts";
     let [first, second, third] = *again_after;
-    let values = [now.into(), first.into(), second.into(), third.into(), most.into()];
+    let looked_at = serde_json::to_string(looked_at).map_err(|error| error.to_string())?;
+    let looked_at = looked_at.as_str();
+    let values =
+        [now.into(), first.into(), second.into(), third.into(), most.into(), looked_at.into()];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;
-    let mut due: Vec<(u64, Due)> = Vec::new();
+    let mut due: Vec<(u64, Redeliver)> = Vec::new();
     for row in &rows {
-        let of = Due {
+        let of = Redeliver {
             hook: row.get("hook")?,
             guid: row.get("guid")?,
             delivery: row.get("delivery")?,
+            attempt: row.get("attempts")?,
             repository_id: row.get("repository_id")?,
         };
         due.push((row.get("delivered_at")?, of));
@@ -157,17 +156,12 @@ pub(crate) async fn take_due(
     Ok(due.into_iter().map(|(_, due)| due).collect())
 }
 
-/// The value of a mark, if it is set.
-pub(crate) async fn mark(env: &Env, name: &str) -> Result<Option<String>, String> {
-    let rows =
-        d1::rows(env, LEDGER, "SELECT value FROM marks WHERE name = ?", &[name.into()]).await?;
-    rows.first().map(|row| row.get("value")).transpose()
-}
-
-/// Sets a mark.
-pub(crate) async fn set_mark(env: &Env, name: &str, value: &str) -> Result<(), String> {
-    let statement = "INSERT INTO marks (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-    d1::rows(env, LEDGER, statement, &[name.into(), value.into()]).await.map(drop)
+/// Whether this is the attempt at which an event is, and it has not come yet.
+pub(crate) async fn is_due(env: &Env, guid: &str, attempt: u64) -> Result<bool, String> {
+    let statement =
+        "SELECT 1 AS is_due FROM missed WHERE guid = ? AND attempts = ? AND state = 'missed'";
+    let rows = d1::rows(env, LEDGER, statement, &[guid.into(), attempt.into()]).await?;
+    Ok(!rows.is_empty())
 }
 
 /// Forgets what is over since before a time, and sweeps of before it.

@@ -92,6 +92,8 @@ pub struct BuildRow {
     pub since: String,
     /// How often it was posted.
     pub attempts: u32,
+    /// When it was posted last, by RFC 3339.
+    pub attempted_at: Option<String>,
     /// What the build service answered last, or why there was no answer.
     pub answer: Option<String>,
     /// The state that GitHub was told last.

@@ -35,6 +35,8 @@ pub struct Redeliver {
     pub repository_id: Option<u64>,
     /// GitHub's id of the delivery.
     pub delivery: u64,
+    /// The how many-eth time it is that the event is asked for.
+    pub attempt: u64,
 }
 
 impl Redeliver {
@@ -48,6 +50,7 @@ impl Redeliver {
             hook: &'a str,
             repository_id: Option<u64>,
             id: u64,
+            attempt: u64,
         }
         serde_json::to_string(&Message {
             version: VERSION,
@@ -56,6 +59,7 @@ impl Redeliver {
             hook: &self.hook,
             repository_id: self.repository_id,
             id: self.delivery,
+            attempt: self.attempt,
         })
     }
 }
@@ -99,6 +103,7 @@ impl Job {
             ("guid", Want::Scalar),
             ("hook", Want::Scalar),
             ("id", Want::Scalar),
+            ("attempt", Want::Scalar),
         ];
         let mut fields = Fields::read(message.as_bytes(), Want::Object(WANTED))?;
         let version: u64 = fields.take("version")?;
@@ -122,6 +127,7 @@ impl Job {
                 hook: fields.take("hook")?,
                 repository_id: fields.take("repository_id")?,
                 delivery: fields.take("id")?,
+                attempt: fields.take("attempt")?,
             })),
             _ => Err("a job that this gate does not know".to_owned()),
         }
@@ -225,6 +231,7 @@ mod tests {
             hook: "app/hook".into(),
             repository_id: None,
             delivery: 24_081_517_883,
+            attempt: 2,
         };
         let message = job.clone().into_message().unwrap();
         assert_eq!(Job::from_message(&message), Ok(Job::Redeliver(job)));

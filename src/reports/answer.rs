@@ -93,8 +93,7 @@ impl Answer {
             Self::Busy => "There is no room for the body just now. Send it again.".to_owned(),
             Self::NotConfigured(why) => format!("The gate can verify no report: {why}."),
             Self::LedgerUnavailable(_) => {
-                "The gate's ledger did not answer, so the report is not kept. Send it again."
-                    .to_owned()
+                "The gate could not keep the report in its ledger. Send it again.".to_owned()
             }
         }
     }

@@ -84,8 +84,10 @@ async fn say(env: &Env, stored: Stored) -> Result<Attempt, Attempt> {
     match said {
         Ok(is_all) => {
             builds::release(env, &id, true, None, again).await.map_err(unavailable)?;
-            let repository = &stored.of.repository;
-            builds::no_longer_refused(env, repository).await.map_err(unavailable)?;
+            if stored.is_refused {
+                let repository = &stored.of.repository;
+                builds::no_longer_refused(env, repository).await.map_err(unavailable)?;
+            }
             Ok(if is_all { Attempt::Told { states } } else { Attempt::Taken })
         }
         Err(Attempt::GitHub(failure)) if failure.is_lasting() && !is_open(on_github) => {
@@ -148,10 +150,10 @@ async fn say_all(
     let at = github.at(&repository, *repository_id, None, purpose);
     let place = Place { at, sha: &sha, deployment: *deployment };
 
-    let (mut unsaid, mut is_unsure) = (stored.build.unsaid.clone(), stored.unsure > 1);
+    let (mut known, mut is_unsure) = ((stored.build.clone(), stored.version), stored.unsure > 1);
     let mut until = platform::now() + LEASE;
     for _ in 0..MOST_AT_ONCE {
-        let Some(status) = unsaid.first().cloned() else { return Ok(true) };
+        let Some(status) = known.0.unsaid.first().cloned() else { return Ok(true) };
         let is_said = match is_unsure {
             true => {
                 place.says(&status).await.map_err(|failure| (Attempt::GitHub(failure), false))?
@@ -171,16 +173,12 @@ async fn say_all(
         }
         is_unsure = false;
         until = platform::now() + LEASE;
-        let id = &stored.build.id;
-        let kept = async {
-            builds::told_github(env, id, status.state, until).await?;
-            progress::said(env, id, &status, platform::now()).await
-        };
+        let kept = progress::said(env, known, &status, platform::now(), until).await;
         // It was said: whoever comes next looks first.
-        unsaid = kept.await.map_err(|detail| (unavailable(detail), false))?;
+        known = kept.map_err(|detail| (unavailable(detail), false))?;
         states.push(status.state);
     }
-    Ok(unsaid.is_empty())
+    Ok(known.0.unsaid.is_empty())
 }
 
 /// Where on GitHub it is said.

@@ -17,36 +17,38 @@ pub const AGAIN_AFTER: [u64; 3] = [30 * 60_000, 3 * 60 * 60_000, 60 * 60_000];
 /// How long a delivery may take until it is listed, in milliseconds: what is newer is looked at once more.
 const LISTED_WITHIN: u64 = 60_000;
 
-/// How far a webhook's deliveries are known after a sweep.
+/// What became of the part of the list that earlier sweeps had left.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Next {
-    /// So far.
-    pub place: Place,
-    /// Whether a part of the list will not be looked at: the list was too long twice.
-    pub is_lost: bool,
+pub enum Rest {
+    /// Nothing was left, or it was looked at to its end.
+    Done,
+    /// It goes on here.
+    GoesOn(String),
+    /// GitHub does not know any more where it went on.
+    Gone,
 }
 
 /// How far deliveries are known after a sweep. `newest` is when the newest that was listed was delivered, in milliseconds
-/// since 1970; `cut` is where the list goes on that was not looked at to its end, and `cut_rest` where what was left of an
-/// earlier one does.
+/// since 1970; `cut` is where the list goes on that was not looked at to its end, and `rest` what became of what was left
+/// of an earlier one.
 pub fn next_place(
     before: &Place,
     newest: Option<u64>,
     cut: Option<String>,
-    cut_rest: Option<String>,
+    rest: Rest,
     now: u64,
-) -> Next {
+) -> Place {
+    let left_until = before.rest.as_ref().map_or(before.seen_until, |(_, until)| *until);
+    let rest = match (cut, rest) {
+        // What was left lies behind this, and part of what was seen between the two: that is looked at once more.
+        (Some(cursor), _) | (None, Rest::GoesOn(cursor)) => Some((cursor, left_until)),
+        (None, Rest::Done) => None,
+        (None, Rest::Gone) => return Place { seen_until: left_until, rest: None },
+    };
     let seen_until = newest.map_or(before.seen_until, |newest| {
         newest.min(now).saturating_sub(LISTED_WITHIN).max(before.seen_until)
     });
-    let rest = match (cut, cut_rest, &before.rest) {
-        (Some(cursor), ..) => Some((cursor, before.seen_until)),
-        (None, Some(cursor), Some((_, until))) => Some((cursor, *until)),
-        (None, ..) => None,
-    };
-    let is_lost = rest.as_ref().is_some_and(|(_, until)| *until == before.seen_until)
-        && before.rest.is_some();
-    Next { place: Place { seen_until, rest }, is_lost }
+    Place { seen_until, rest }
 }
 
 /// What a list of deliveries comes to.
@@ -138,38 +140,39 @@ mod tests {
         let cursor = |text: &str| Some(text.to_owned());
         let known = place(1_000_000, None);
         let left = place(5_000_000, Some(("a", 1_000_000)));
-        for (before, newest, cut, cut_rest, after, is_lost) in [
+        let goes_on = |text: &str| Rest::GoesOn(text.to_owned());
+        for (before, newest, cut, rest, after) in [
             // Nothing new.
-            (&known, None, None, None, place(1_000_000, None), false),
+            (&known, None, None, Rest::Done, place(1_000_000, None)),
             // All of it was looked at, and the newest minute will be once more.
-            (&known, Some(9_000_000), None, None, place(8_940_000, None), false),
-            (&known, Some(1_000_001), None, None, place(1_000_000, None), false),
+            (&known, Some(9_000_000), None, Rest::Done, place(8_940_000, None)),
+            (&known, Some(1_000_001), None, Rest::Done, place(1_000_000, None)),
             // GitHub's clock is ahead.
-            (&known, Some(11_000_000), None, None, place(9_940_000, None), false),
+            (&known, Some(11_000_000), None, Rest::Done, place(9_940_000, None)),
             // It goes on at `a` until what was known before.
             (
                 &known,
                 Some(5_060_000),
                 cursor("a"),
-                None,
+                Rest::Done,
                 place(5_000_000, Some(("a", 1_000_000))),
-                false,
             ),
             // What was left is done, or goes on at `b`.
-            (&left, None, None, None, place(5_000_000, None), false),
-            (&left, None, None, cursor("b"), place(5_000_000, Some(("b", 1_000_000))), false),
-            // Twice too long: what was left of the first is lost.
+            (&left, None, None, Rest::Done, place(5_000_000, None)),
+            (&left, None, None, goes_on("b"), place(5_000_000, Some(("b", 1_000_000)))),
+            // Twice too long: it goes on at the newer one, until what was known before the older one.
             (
                 &left,
                 Some(9_060_000),
                 cursor("c"),
-                cursor("b"),
-                place(9_000_000, Some(("c", 5_000_000))),
-                true,
+                goes_on("a"),
+                place(9_000_000, Some(("c", 1_000_000))),
             ),
+            // Where it went on is not known any more: the list is looked at from its beginning.
+            (&left, Some(9_060_000), None, Rest::Gone, place(1_000_000, None)),
         ] {
-            let next = next_place(before, newest, cut, cut_rest, NOW);
-            assert_eq!(next, Next { place: after, is_lost }, "{before:?} {newest:?}");
+            let next = next_place(before, newest, cut, rest, NOW);
+            assert_eq!(next, after, "{before:?} {newest:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use crate::github::api::{AppFacts, Call, Failure, Hook, HookDelivery, Purpose, RepositoryHook};
 use crate::github::app::NoIdentity;
 use crate::github::{AsApp, AtRepository, GitHub, Page};
-use crate::ledger::sweeps;
+use crate::ledger::{marks, sweeps};
 use crate::log;
 use crate::message::Work;
 use crate::message::github_job::Redeliver;
@@ -20,7 +20,7 @@ use crate::platform::{self, kv, queue};
 use crate::policy::Policy;
 use crate::repository::RepositoryName;
 use crate::retry::Try;
-use missed::{AGAIN_AFTER, Next, Sorted, next_place, sort};
+use missed::{AGAIN_AFTER, Rest, Sorted, next_place, sort};
 
 /// How long GitHub keeps a delivery, and can deliver it again, in milliseconds
 /// (<https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks>).
@@ -66,24 +66,27 @@ pub async fn run(env: &Env, by_operator: bool) -> Result<Option<Sweep>, String> 
             return sweeps::keep(env, sweep, now).await.map(Some);
         }
     };
-    let mut sweeping =
-        Sweeping { env, now, pages: MOST_PAGES, sweep: Sweep { by_operator, ..Sweep::default() } };
+    let mut sweeping = Sweeping {
+        env,
+        now,
+        pages: MOST_PAGES,
+        sweep: Sweep { by_operator, ..Sweep::default() },
+        looked_at: Vec::new(),
+    };
     if let Some(app) = github.app() {
         sweeping.look(&Hook::App, None, &Asked::App(app)).await?;
     }
     sweeping.look_at_repositories(&github).await?;
-    let Sweeping { mut sweep, .. } = sweeping;
+    let Sweeping { mut sweep, looked_at, .. } = sweeping;
 
     let (most, oldest) = (AGAIN_AFTER.len() as u64, now.saturating_sub(KEPT_BY_GITHUB));
-    let given_up = sweeps::give_up(env, most, oldest, now).await?;
+    let given_up = sweeps::give_up(env, &looked_at, most, oldest, now).await?;
     sweep.given_up = given_up.len() as u64;
     sweep.problems.extend(given_up.into_iter().take(MOST_NAMED));
-    let due = sweeps::take_due(env, &AGAIN_AFTER, MOST_REDELIVERIES, now).await?;
+    let due = sweeps::take_due(env, &looked_at, &AGAIN_AFTER, MOST_REDELIVERIES, now).await?;
     sweep.redelivering = due.len() as u64;
     let mut messages = Vec::new();
-    for due in due {
-        let (hook, repository_id) = (due.hook, due.repository_id);
-        let job = Redeliver { guid: due.guid, hook, repository_id, delivery: due.delivery };
+    for job in due {
         messages.push(job.into_message().map_err(|error| error.to_string())?);
     }
     if let Err(why) = queue::send_spaced(env, Work::GitHub.binding(), &messages, 1).await {
@@ -115,6 +118,9 @@ struct Sweeping<'a> {
     /// How many pages may yet be looked at.
     pages: usize,
     sweep: Sweep,
+    /// The webhooks whose newest deliveries are known: of another one it is not known what has come since it was asked for,
+    /// so nothing of it is asked for once more.
+    looked_at: Vec<String>,
 }
 
 /// As whom GitHub is asked.
@@ -132,8 +138,15 @@ impl Asked<'_> {
     }
 }
 
-/// What was read of a list, and where it goes on, if it does.
-type Read = (Vec<HookDelivery>, Option<String>);
+/// What was read of a list.
+#[derive(Default)]
+struct Read {
+    found: Vec<HookDelivery>,
+    /// Where it goes on, if it does.
+    goes_on: Option<String>,
+    /// Why it was read no further, where GitHub did not let it.
+    failure: Option<Failure>,
+}
 
 impl Sweeping<'_> {
     /// Looks at the deliveries of a webhook, of which a place says how far they are known.
@@ -145,60 +158,92 @@ impl Sweeping<'_> {
         repository_id: Option<u64>,
         asked: &Asked<'_>,
     ) -> Result<(), String> {
+        if self.pages == 0 {
+            self.sweep.is_cut = true;
+            return Ok(());
+        }
         let (name, oldest) = (hook.path(), self.now.saturating_sub(KEPT_BY_GITHUB));
         let place = sweeps::place(self.env, &name).await?;
-        let place = place.unwrap_or(Place { seen_until: oldest, rest: None });
-        self.sweep.hooks += 1;
-        let from = place.seen_until.max(oldest);
-        let fresh = self.read(Call::deliveries(hook), from, asked).await;
-        let rest = match (&fresh, &place.rest) {
-            (Ok(_), Some((cursor, until))) => {
-                let call = Call { path: cursor.clone(), ..Call::deliveries(hook) };
-                self.read(call, (*until).max(oldest), asked).await
-            }
-            _ => Ok((Vec::new(), None)),
-        };
-        let ((fresh, cut), (rest, cut_rest)) = match (fresh, rest) {
-            (Ok(fresh), Ok(rest)) => (fresh, rest),
-            (Err(failure), _) | (_, Err(failure)) => {
-                self.sweep.problems.push(format!("{name}: {failure}"));
-                return Ok(());
-            }
-        };
-        let newest = fresh.iter().map(|delivery| delivery.delivered_at.seconds() * 1_000).max();
-        let Next { place: next, is_lost } = next_place(&place, newest, cut, cut_rest, self.now);
-        if is_lost {
-            let words = "more was delivered than sweeps can look at: some of it was not";
+        let mut place = place.unwrap_or(Place { seen_until: oldest, rest: None });
+        place.seen_until = place.seen_until.max(oldest);
+        if let Some((_, until)) = &mut place.rest
+            && *until < oldest
+        {
+            let words =
+                "more was delivered in three days than sweeps can look at: some of it was not";
             self.sweep.problems.push(format!("{name}: {words}"));
+            *until = oldest;
+        }
+        self.sweep.hooks += 1;
+        let fresh = self.read(Call::deliveries(hook), place.seen_until, asked).await;
+        let (mut found, cut, mut failure) = (fresh.found, fresh.goes_on, fresh.failure);
+        if failure.is_none() {
+            self.looked_at.push(name.clone());
+        }
+        let newest = found.iter().map(|delivery| delivery.delivered_at.seconds() * 1_000).max();
+        let rest = match &place.rest {
+            Some((cursor, until)) if failure.is_none() => {
+                let call = Call { path: cursor.clone(), ..Call::deliveries(hook) };
+                let rest = self.read(call, *until, asked).await;
+                found.extend(rest.found);
+                failure = rest.failure;
+                match rest.goes_on {
+                    _ if failure.as_ref().is_some_and(Failure::is_lasting) => Rest::Gone,
+                    Some(cursor) => Rest::GoesOn(cursor),
+                    None => Rest::Done,
+                }
+            }
+            Some((cursor, _)) => Rest::GoesOn(cursor.clone()),
+            None => Rest::Done,
+        };
+        let (is_all_fresh, is_gone) = (cut.is_none(), rest == Rest::Gone);
+        let next = match newest {
+            // Not even its beginning was listed.
+            None if !is_all_fresh => place,
+            newest => next_place(&place, newest, cut, rest, self.now),
+        };
+        if let Some(failure) = failure {
+            let anew = match is_gone {
+                true => {
+                    "where the last sweep broke off, GitHub does not go on, so the next one begins anew: "
+                }
+                false => "",
+            };
+            self.sweep.problems.push(format!("{name}: {anew}{failure}"));
         }
         self.sweep.is_cut |= next.rest.is_some();
-        self.keep(&name, repository_id, fresh.into_iter().chain(rest).collect()).await?;
+        self.keep(&name, repository_id, found).await?;
         // Only now: what is not kept is looked at again.
         sweeps::keep_place(self.env, &name, &next).await
     }
 
-    /// Reads a list, the newest first, until it comes to what was delivered before `until`, in milliseconds since 1970.
-    async fn read(
-        &mut self,
-        mut call: Call,
-        until: u64,
-        asked: &Asked<'_>,
-    ) -> Result<Read, Failure> {
-        let mut all = Vec::new();
+    /// Reads a list, the newest first, until it comes to what was delivered before `until`, in milliseconds since 1970; or as
+    /// far as GitHub lets it.
+    async fn read(&mut self, mut call: Call, until: u64, asked: &Asked<'_>) -> Read {
+        let mut read = Read::default();
         while self.pages > 0 {
             self.pages -= 1;
-            let page = asked.ask(&call).await?;
-            let next = page.next().map(str::to_owned);
-            let listed = page.list::<HookDelivery>()?;
+            let page = asked.ask(&call).await;
+            let listed = page.and_then(|page| {
+                let next = page.next().map(str::to_owned);
+                Ok((page.list::<HookDelivery>()?, next))
+            });
+            let (listed, next) = match listed {
+                Ok(listed) => listed,
+                Err(failure) => {
+                    read.failure = Some(failure);
+                    break;
+                }
+            };
             let is_fresh = |one: &HookDelivery| one.delivered_at.seconds() * 1_000 >= until;
             let goes_on = listed.iter().all(is_fresh);
-            all.extend(listed.into_iter().filter(is_fresh));
+            read.found.extend(listed.into_iter().filter(is_fresh));
             match next {
                 Some(next) if goes_on => call.path = next,
-                _ => return Ok((all, None)),
+                _ => return read,
             }
         }
-        Ok((all, Some(call.path)))
+        Read { goes_on: Some(call.path), ..read }
     }
 
     /// Keeps what deliveries of a webhook come to.
@@ -244,7 +289,7 @@ impl Sweeping<'_> {
         {
             return Ok(());
         }
-        let after = sweeps::mark(self.env, LAST_REPOSITORY).await?.unwrap_or_default();
+        let after = marks::get(self.env, LAST_REPOSITORY).await?.unwrap_or_default();
         let keys = match kv::keys(self.env, "REPO_TRIGGERS").await {
             Ok(keys) => keys,
             Err(why) => {
@@ -256,21 +301,24 @@ impl Sweeping<'_> {
         let (before, mut next): (Vec<String>, Vec<String>) = names.partition(|name| *name <= after);
         next.extend(before);
         next.truncate(REPOSITORIES);
+        let mut last = None;
         for name in &next {
             if self.pages == 0 {
+                self.sweep.is_cut = true;
                 break;
             }
             self.look_at_repository(github, name, gate).await?;
+            last = Some(name);
         }
-        if let Some(last) = next.last() {
-            sweeps::set_mark(self.env, LAST_REPOSITORY, last).await?;
+        match last {
+            Some(last) => marks::set(self.env, LAST_REPOSITORY, last).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether the App may see repositories' own webhooks: asked once a day, for most Apps need not.
     async fn may_see_webhooks(&mut self, app: &AsApp<'_>) -> Result<bool, String> {
-        let known = sweeps::mark(self.env, SEES_WEBHOOKS).await?;
+        let known = marks::get(self.env, SEES_WEBHOOKS).await?;
         let known = known.as_deref().and_then(|known| known.split_once(' '));
         if let Some((may, at)) = known
             && at.parse::<u64>().is_ok_and(|at| self.now < at + ASKED_AGAIN_AFTER)
@@ -287,7 +335,7 @@ impl Sweeping<'_> {
         };
         let may = Purpose::Redeliver.needs().missing(&facts.permissions).is_empty();
         let answer = format!("{} {}", if may { "yes" } else { "no" }, self.now);
-        sweeps::set_mark(self.env, SEES_WEBHOOKS, &answer).await?;
+        marks::set(self.env, SEES_WEBHOOKS, &answer).await?;
         Ok(may)
     }
 
@@ -340,10 +388,14 @@ impl Sweeping<'_> {
 pub enum Attempt {
     /// GitHub delivers it again.
     Asked,
-    /// GitHub will not.
-    Refused(Failure),
-    /// GitHub did not do what it was asked.
-    GitHub(Failure),
+    /// The event has come meanwhile, is given up, or another job asks for it.
+    NotDue,
+    /// GitHub will not, or it is not known whether it does.
+    Failed(Failure),
+    /// GitHub cannot be asked just now.
+    Limited(Failure),
+    /// The ledger did not answer; what it said instead.
+    Unavailable(String),
     /// The gate is nobody at GitHub any more.
     NoIdentity(NoIdentity),
     /// The job is of no webhook.
@@ -354,8 +406,11 @@ impl Attempt {
     /// What it means for the next attempt.
     pub fn tried(&self) -> Try {
         match self {
-            Self::Asked | Self::Refused(_) | Self::NoIdentity(_) | Self::NoHook => Try::Done,
-            Self::GitHub(failure) => Try::Again { no_sooner_than: failure.again_in() },
+            Self::Asked | Self::NotDue | Self::Failed(_) | Self::NoIdentity(_) | Self::NoHook => {
+                Try::Done
+            }
+            Self::Limited(failure) => Try::Again { no_sooner_than: failure.again_in() },
+            Self::Unavailable(_) => Try::Again { no_sooner_than: 0 },
         }
     }
 
@@ -363,7 +418,9 @@ impl Attempt {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Asked => "redelivered",
-            Self::Refused(failure) | Self::GitHub(failure) => failure.code(),
+            Self::NotDue => "redelivery-not-due",
+            Self::Failed(failure) | Self::Limited(failure) => failure.code(),
+            Self::Unavailable(_) => "ledger-unavailable",
             Self::NoIdentity(_) => "github-not-configured",
             Self::NoHook => "no-such-webhook",
         }
@@ -372,9 +429,10 @@ impl Attempt {
     /// What went wrong.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Refused(failure) | Self::GitHub(failure) => Some(failure.to_string()),
+            Self::Failed(failure) | Self::Limited(failure) => Some(failure.to_string()),
+            Self::Unavailable(detail) => Some(detail.clone()),
             Self::NoIdentity(why) => Some(why.to_string()),
-            Self::Asked | Self::NoHook => None,
+            Self::Asked | Self::NotDue | Self::NoHook => None,
         }
     }
 }
@@ -386,6 +444,12 @@ pub async fn redeliver(env: &Env, job: &Redeliver) -> Attempt {
         Err(why) => return Attempt::NoIdentity(why),
     };
     let Some(hook) = Hook::from_path(&job.hook) else { return Attempt::NoHook };
+    // It may have waited for long, or come twice.
+    match sweeps::is_due(env, &job.guid, job.attempt).await {
+        Ok(true) => {}
+        Ok(false) => return Attempt::NotDue,
+        Err(detail) => return Attempt::Unavailable(detail),
+    }
     let call = Call::redeliver(&hook, job.delivery);
     let asked = match &hook {
         Hook::App => match github.app() {
@@ -399,8 +463,10 @@ pub async fn redeliver(env: &Env, job: &Redeliver) -> Attempt {
     };
     match asked {
         Ok(_) => Attempt::Asked,
-        // It counts as one of the attempts: the next sweep at whose time it is asks again.
-        Err(failure) if failure.is_lasting() => Attempt::Refused(failure),
-        Err(failure) => Attempt::GitHub(failure),
+        // What GitHub did not even look at.
+        Err(failure @ Failure::Limited { .. }) => Attempt::Limited(failure),
+        // An answer that is lost may have been a yes: so each of these is one of the attempts, and a sweep looks whether the
+        // event has come before there is another.
+        Err(failure) => Attempt::Failed(failure),
     }
 }

@@ -152,6 +152,49 @@ fn a_repositorys_own_webhook_is_swept_too_where_the_gate_may_see_it() {
 }
 
 #[test]
+fn a_list_that_breaks_off_is_gone_on_with_and_begun_anew_where_github_has_lost_the_place() {
+    let chain = Chain::start("deployment");
+    chain.github.push(REPOSITORY, "main");
+    chain.github.settle();
+    chain.gate.cron(EVERY_TEN_MINUTES);
+    let found = || {
+        chain.gate.cron(EVERY_TEN_MINUTES);
+        let sweep = last_sweep(&chain);
+        ["missed", "redelivering", "is_cut"].map(|name| sweep[name].clone())
+    };
+    let lose = |events: u64| {
+        chain.github.lose_webhooks(true);
+        for _ in 0..events {
+            deploy(&chain, "production");
+        }
+        chain.github.settle();
+        chain.github.lose_webhooks(false);
+    };
+    // The second page fails: what the first has is not thrown away.
+    lose(130);
+    chain.fault("GET", "/app/hook/deliveries", 1, Kind::Nothing);
+    chain.fault("GET", "/app/hook/deliveries", 1, Kind::Status(502));
+    assert_eq!(found(), [json!(100), json!(100), json!(true)]);
+    assert_eq!(last_sweep(&chain)["problems"], json!(["app/hook: GitHub answers 502"]));
+    assert_eq!(found(), [json!(30), json!(30), json!(false)]);
+    assert_eq!(last_sweep(&chain)["problems"], json!([]));
+
+    // GitHub does not know any more where it went on.
+    lose(3);
+    chain.gate.sql("UPDATE places SET cursor = '/app/hook/gone?cursor=1', cursor_until = 1");
+    assert_eq!(found(), [json!(3), json!(3), json!(false)]);
+    let problems = last_sweep(&chain)["problems"].to_string();
+    assert!(
+        problems.contains("some of it was not") && problems.contains("begins anew"),
+        "{problems}"
+    );
+    lose(1);
+    assert_eq!(found(), [json!(1), json!(1), json!(false)]);
+    assert_eq!(last_sweep(&chain)["problems"], json!([]));
+    chain.github.assert_as_described();
+}
+
+#[test]
 fn github_may_fail_meanwhile_and_who_is_nobody_there_is_told_so() {
     let chain = Chain::start("deployment");
     chain.github.lose_webhooks(true);
@@ -160,7 +203,12 @@ fn github_may_fail_meanwhile_and_who_is_nobody_there_is_told_so() {
     chain.fault("GET", "/app/hook/deliveries", 1, Kind::Status(502));
     let (exit, text) = chain.run(&["sweep"]);
     assert!(exit == Some(1) && text.contains("WRONG  app/hook: GitHub answers 502"), "{text}");
-    chain.fault("POST", "/app/hook/deliveries/{delivery_id}/attempts", 2, Kind::Status(500));
+    chain.fault(
+        "POST",
+        "/app/hook/deliveries/{delivery_id}/attempts",
+        2,
+        Kind::Secondary { retry_after: 1 },
+    );
     let (exit, text) = chain.run(&["sweep"]);
     assert_eq!(exit, Some(0), "{text}");
     chain.origin.wait_for(1);
@@ -177,6 +225,26 @@ fn github_may_fail_meanwhile_and_who_is_nobody_there_is_told_so() {
     time_passes(&chain);
     chain.origin.wait_for(2);
     assert_eq!(builds(&chain)[1], other);
+
+    // Where its answer is lost, it is looked first whether it has done it: here it has, and the event has come.
+    chain.github.lose_webhooks(true);
+    let third = deploy(&chain, "production");
+    chain.github.lose_webhooks(false);
+    chain.github.requests();
+    chain.fault("POST", "/app/hook/deliveries/{delivery_id}/attempts", 1, Kind::LostAnswer);
+    chain.gate.cron(EVERY_TEN_MINUTES);
+    chain.origin.wait_for(3);
+    assert_eq!(builds(&chain)[2], third);
+    chain.settled();
+    // Another time, GitHub's list cannot be read: then nothing is asked for that may have come.
+    chain.fault("GET", "/app/hook/deliveries", 1, Kind::Status(502));
+    for _ in 0..2 {
+        time_passes(&chain);
+        chain.settled();
+    }
+    let asked = chain.github.requests();
+    let asked = asked.iter().filter(|asked| asked.ends_with("/attempts")).count();
+    assert_eq!((asked, builds(&chain).len()), (1, 3));
 
     let nobody = Chain::start_as(&As::Nobody, "deployment", |setup| setup);
     let (exit, text) = nobody.run(&["sweep"]);

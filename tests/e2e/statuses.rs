@@ -48,6 +48,32 @@ fn report(chain: &Chain, body: &Value) -> (u16, String) {
     (status, answer["code"].as_str().unwrap().to_owned())
 }
 
+#[test]
+fn reports_that_come_at_the_same_moment_are_all_taken() {
+    let chain = Chain::start_as(&As::App, "deployment", |setup| setup);
+    let (id, build) = deploy(&chain);
+    wait_until_told(&chain, id, &["queued"]);
+    let answers: Vec<(u16, String)> = std::thread::scope(|scope| {
+        let send = |layer: u32| {
+            let words = format!("layer {layer} of 20");
+            let body = json!({"build": build, "state": "in_progress", "description": words});
+            let chain = &chain;
+            scope.spawn(move || report(chain, &body))
+        };
+        let threads: Vec<_> = (1..=20).map(send).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(answers, vec![(202, "report-queued".to_owned()); 20]);
+    chain.settled();
+    let said = chain.github.deployment_statuses(REPOSITORY, id);
+    let last = said.last().unwrap();
+    assert_eq!(
+        (&last["state"], &last["description"]),
+        (&json!("in_progress"), &row(&chain, &build)["description"])
+    );
+    chain.github.assert_as_described();
+}
+
 /// A deployment that a person makes: its id, and that of its build.
 fn deploy(chain: &Chain) -> (u64, String) {
     let sha = chain.github.push(REPOSITORY, "main");

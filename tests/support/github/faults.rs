@@ -4,6 +4,8 @@ use super::{GitHub, State};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
+    /// All is well: what goes wrong is one of those after it.
+    Nothing,
     /// Answers with this status, and does nothing.
     Status(u16),
     /// Does what was asked, and closes the connection without an answer.
@@ -57,7 +59,7 @@ impl State {
         };
         let fault = self.faults.iter_mut().find(fits)?;
         fault.times -= 1;
-        Some(fault.kind)
+        (fault.kind != Kind::Nothing).then_some(fault.kind)
     }
 
     /// How many uses of a new token are refused.

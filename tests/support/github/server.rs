@@ -213,7 +213,7 @@ fn outcome(state: &mut State, parts: &Parts, body: &Bytes, known: Option<Option<
         Some(Kind::Secondary { retry_after }) => {
             (403, 0, Some(retry_after), "You have exceeded a secondary rate limit.")
         }
-        Some(Kind::LostAnswer | Kind::FreshTokenRefused) | None => (0, 0, None, ""),
+        Some(Kind::Nothing | Kind::LostAnswer | Kind::FreshTokenRefused) | None => (0, 0, None, ""),
     };
     if status != 0 {
         return Outcome::Limited { answer: refused(status, message), reset, retry_after };

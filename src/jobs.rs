@@ -1,8 +1,10 @@
 //! What is to be done at GitHub: queue → job → its story → done, again later, or a dead letter.
 
 use crate::auto_deploy;
+use crate::github;
 use crate::leaving::settle;
 use crate::ledger::dead_letters::DeadLetter;
+use crate::ledger::marks;
 use crate::log;
 use crate::message::Work;
 use crate::message::build::State;
@@ -80,7 +82,16 @@ pub async fn work(message: Message, env: &Env, given_up: bool) -> Result<(), Err
         let ledger_error = left.ledger_error.as_deref();
         platform::log(&attempt.line(job.as_ref(), number, ms, left.step, ledger_error));
     }
+    keep_limit(env).await;
     left.told
+}
+
+/// Keeps how much GitHub may still be asked, as its last answers said it.
+pub async fn keep_limit(env: &Env) {
+    if let Some(limit) = github::limit_to_keep() {
+        // What is not kept now is, by and by, with the next answer.
+        let _ = marks::set(env, marks::GITHUB_LIMIT, &limit.to_text()).await;
+    }
 }
 
 fn build_of(job: &Job) -> Option<&str> {

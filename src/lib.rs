@@ -171,6 +171,7 @@ pub fn scheduled(cron: String, env: Env) -> Task {
         let builds = statuses::look_again(&env, is_tidying).await;
         // Once every ten minutes, with what is old.
         let swept = if is_tidying { sweep::run(&env, false).await } else { Ok(None) };
+        jobs::keep_limit(&env).await;
         let told = if is_tidying { Ok(0) } else { alerts::look(&env).await };
         let forgotten = if is_tidying { journal::forget(&env).await } else { Ok(()) };
         if let Ok(Some(sweep)) = &swept {

@@ -137,39 +137,44 @@ function Counts({ items }) {
   );
 }
 
+// Where the console shows more of what was looked at.
+const MORE = {
+  "dead letters": ["Look at them, and redrive them", ["dead-letters"], { redriven: "no" }],
+  origin: ["Look at what waits", ["builds"], { state: "queued" }],
+};
+
+function Item({ name, detail, advice }) {
+  const [label, page, filters] = MORE[name] ?? [];
+  return (
+    <li>
+      <strong>{name}</strong>
+      <p>
+        <Sentences text={detail} />
+      </p>
+      {label && (
+        <p>
+          <a href={href(page, filters)}>{label}</a>
+        </p>
+      )}
+      {advice && <p>{/^(npx|cargo|npm) /.test(advice) ? <Command>{advice}</Command> : <Sentences text={advice} />}</p>}
+    </li>
+  );
+}
+
 function NeedsAHand() {
   const { isLive } = useContext(Session);
   const health = useAnswer("health", isLive);
-  const letters = useAnswer("dead-letters?redriven=no&limit=1", isLive);
-  const isLoading = health.isLoading || letters.isLoading;
   const lacking = health.data?.items.filter((item) => !item.ok) ?? [];
-  const count = letters.data?.count ?? 0;
-  const failure = health.failure ?? letters.failure;
   return (
     <section aria-labelledby="hand">
       <h2 id="hand">What needs a hand</h2>
-      {isLoading && <Loading />}
-      {failure && <Failed failure={failure} again={() => { health.reload(); letters.reload(); }} />}
-      {!isLoading && !failure && count === 0 && lacking.length === 0 && <p class="note done">Nothing does.</p>}
-      {(count > 0 || lacking.length > 0) && (
+      {health.isLoading && <Loading />}
+      {health.failure && <Failed failure={health.failure} again={health.reload} />}
+      {health.data && !health.failure && lacking.length === 0 && <p class="note done">Nothing does.</p>}
+      {lacking.length > 0 && (
         <ul class="hand">
-          {count > 0 && (
-            <li>
-              <strong>{count === 1 ? "1 dead letter" : `${count} dead letters`}</strong>
-              <p>What could not be handed over or done on GitHub. It is kept until somebody redrives or drops it.</p>
-              <p>
-                <a href={href(["dead-letters"], { redriven: "no" })}>Look at them, and redrive them</a>
-              </p>
-            </li>
-          )}
           {lacking.map((item) => (
-            <li key={item.name}>
-              <strong>{item.name}</strong>
-              <p>
-                <Sentences text={item.detail} />
-              </p>
-              {item.advice && <p>{/^(npx|cargo|npm) /.test(item.advice) ? <Command>{item.advice}</Command> : <Sentences text={item.advice} />}</p>}
-            </li>
+            <Item key={item.name} {...item} />
           ))}
         </ul>
       )}

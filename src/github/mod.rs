@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod app;
+pub mod limit;
 pub mod settings;
 
 use std::cell::RefCell;
@@ -19,6 +20,7 @@ use crate::platform::{self, crypto};
 use crate::repository::RepositoryName;
 use api::{AccessToken, Answer, Call, Failure, Installation, Listed, Purpose};
 use app::{App, Identity, NoIdentity};
+use limit::{Limit, Seen};
 use settings::Settings;
 
 /// How long GitHub is given to answer, in seconds.
@@ -48,6 +50,8 @@ const NEW_FOR: u64 = 5;
 const BETWEEN: u32 = 1_000;
 
 thread_local! {
+    /// What GitHub said last of how much it may still be asked.
+    static SEEN: RefCell<Seen> = RefCell::default();
     /// The tokens of installations, by the repository's id and what each is for.
     static TOKENS: RefCell<Remembered<(u64, Purpose), SecretString>> =
         RefCell::new(Remembered::at_most(MOST_REMEMBERED));
@@ -125,6 +129,11 @@ pub fn gather<T: Listed, U>(
     }
 }
 
+/// How much GitHub may still be asked, by what it has said to this isolate, if that is to be kept now.
+pub fn limit_to_keep() -> Option<Limit> {
+    SEEN.with_borrow_mut(|seen| seen.take(platform::now() / 1_000))
+}
+
 impl GitHub {
     /// Takes the gate's settings. Errors where it is nobody at GitHub.
     pub fn of(env: &Env) -> Result<Self, NoIdentity> {
@@ -175,6 +184,10 @@ impl GitHub {
             let sent = http::send(call.method, &url, &headers, call.body.as_deref(), PATIENCE);
             let answer = sent.await.map_err(unreachable)?;
             let status = answer.status();
+            let now = platform::now() / 1_000;
+            if let Some(limit) = Limit::of(|name| answer.header(name), now) {
+                SEEN.with_borrow_mut(|seen| seen.see(limit));
+            }
             let body = answer.body(LARGEST_ANSWER).await.map_err(unreachable)?;
             if (200..300).contains(&status) {
                 let link = answer.header("link").unwrap_or_default();
@@ -190,7 +203,6 @@ impl GitHub {
                     redirects += 1;
                 }
                 _ => {
-                    let now = platform::now() / 1_000;
                     return Err(Failure::of(status, |name| answer.header(name), &body, now));
                 }
             }

@@ -45,6 +45,27 @@ pub fn days(get: impl Fn(&'static str) -> Option<String>) -> Result<u64, String>
     }
 }
 
+/// What is remembered, in words; `has_queue` says whether there is the queue on which it is sent.
+///
+/// Errors with what is wrong.
+pub fn in_words(
+    get: impl Fn(&'static str) -> Option<String>,
+    has_queue: bool,
+) -> Result<String, String> {
+    let (remembers, days) = (Remembers::read(&get)?, days(&get)?);
+    match remembers {
+        Remembers::Nothing => Ok("off: nothing is remembered of what comes in".to_owned()),
+        _ if !has_queue => {
+            Err("there is no queue JOURNAL_QUEUE, so nothing is remembered of what comes in"
+                .to_owned())
+        }
+        Remembers::All => Ok(format!("every delivery is remembered, for {days} days")),
+        Remembers::NotIgnored => {
+            Ok(format!("deliveries that are not ignored are remembered, for {days} days"))
+        }
+    }
+}
+
 /// How long is remembered, in milliseconds.
 pub fn memory(get: impl Fn(&'static str) -> Option<String>) -> u64 {
     days(get).unwrap_or(DAYS) * 24 * 60 * 60 * 1_000
@@ -72,6 +93,25 @@ mod tests {
         for wrong in ["0", "3651", "a week"] {
             assert_eq!(days(Some(wrong)), 30);
             assert!(super::days(|_| Some(wrong.to_owned())).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_told_or_what_keeps_it_from_being() {
+        let told = |journal: &str, days: &str, has_queue| {
+            let value = |name: &str| if name == "JOURNAL" { journal } else { days }.to_owned();
+            in_words(|name| Some(value(name)), has_queue)
+        };
+        let all = "every delivery is remembered, for 7 days".to_owned();
+        assert_eq!(told("all", "7", true), Ok(all));
+        assert!(told("no-ignored", "7", true).unwrap().contains("not ignored"));
+        assert!(told("off", "7", false).unwrap().contains("off"));
+        for (journal, days, has_queue, problem) in [
+            ("some", "7", true, "JOURNAL is none of"),
+            ("all", "a week", true, "JOURNAL_DAYS"),
+            ("all", "7", false, "JOURNAL_QUEUE"),
+        ] {
+            assert!(told(journal, days, has_queue).unwrap_err().contains(problem));
         }
     }
 }

@@ -2,23 +2,59 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::github::limit::Limit;
+use crate::ledger::builds::Handovers;
+use crate::message::sweep::Sweep;
+use crate::time::{length, milliseconds_of_rfc3339, rfc3339};
+
+/// How long a build may wait to be taken, in milliseconds, until that needs a hand.
+const WAITS: u64 = 10 * 60_000;
+
+/// How old the last sweep may be, in milliseconds: the cron trigger makes one every ten minutes.
+const SWEPT_WITHIN: u64 = 35 * 60_000;
+
 /// What is known of how the gate is set up.
 #[derive(Clone, Debug)]
 pub struct Facts {
+    /// When that is, in milliseconds since 1970.
+    pub now: u64,
+    /// Whether the gate is reached from its own machine only: cron triggers do not run there.
+    pub is_local: bool,
     /// Whether there is a webhook secret.
     pub has_webhook_secret: bool,
-    /// Whether it is known where build requests are posted.
-    pub has_origin_url: bool,
+    /// What is wrong with `ORIGIN_URL`, if something is.
+    pub origin_url: Option<String>,
     /// What is wrong with `ORIGIN_SECRET`, if something is.
     pub origin_secret: Option<String>,
     /// Why the gate is nobody at GitHub, if it is not.
     pub nobody_at_github: Option<String>,
     /// Whether there is a queue for what is to be done at GitHub.
     pub has_github_queue: bool,
-    /// Since when the build service reports, by RFC 3339: none where it never has. Errors with why that is not known.
-    pub reporting_since: Result<Option<String>, String>,
     /// Whether the gate knows its own URL.
     pub knows_its_url: bool,
+    /// What the journal remembers, in words. Errors with what is wrong with its settings.
+    pub journal: Result<String, String>,
+    /// Whether somebody is told what needs a hand. Errors with what is wrong with `ALERT_URL`.
+    pub tells: Result<bool, String>,
+    /// What the ledger knows. Errors with what it said instead.
+    pub ledger: Result<Known, String>,
+}
+
+/// What the ledger knows of how it goes.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Since when the build service reports, by RFC 3339: none where it never has.
+    pub reporting_since: Option<String>,
+    /// How the handovers go.
+    pub handovers: Handovers,
+    /// How many dead letters wait for somebody.
+    pub dead_letters: u64,
+    /// How many events GitHub could not deliver, nor when it was asked to once more.
+    pub failed_again: u64,
+    /// The last sweep.
+    pub swept: Option<Sweep>,
+    /// How much GitHub may still be asked.
+    pub limit: Option<Limit>,
 }
 
 /// How the gate is.
@@ -60,11 +96,11 @@ pub fn health(facts: &Facts) -> Health {
             lacking("WEBHOOK_SECRET", detail, &put("WEBHOOK_SECRET"))
         }
     };
-    let origin_url = match facts.has_origin_url {
-        true => good("ORIGIN_URL", "set"),
-        false => lacking(
+    let origin_url = match &facts.origin_url {
+        None => good("ORIGIN_URL", "set"),
+        Some(problem) => lacking(
             "ORIGIN_URL",
-            "not set, so build requests wait on the queue",
+            format!("{problem}, so build requests wait on the queue"),
             "set it in wrangler.toml, under [vars], and deploy; an origin that pulls needs none",
         ),
     };
@@ -88,21 +124,6 @@ pub fn health(facts: &Facts) -> Health {
             "cargo run -- app create",
         ),
     };
-    let reports = match &facts.reporting_since {
-        Ok(Some(since)) => good("reports", format!("the build service reports, since {since}")),
-        Ok(None) => lacking(
-            "reports",
-            "the build service has never reported what becomes of a build: GitHub is told that it was handed over, and no more",
-            "have it report, as docs/origin.md says",
-        ),
-        Err(why) => lacking(
-            "LEDGER",
-            format!(
-                "does not answer ({why}), so nothing is kept of builds, and nothing said on GitHub"
-            ),
-            "npx wrangler d1 migrations apply LEDGER --remote, if its tables are missing",
-        ),
-    };
     let url = match facts.knows_its_url {
         true => good("BUILDGATE_URL", "set"),
         false => lacking(
@@ -111,51 +132,289 @@ pub fn health(facts: &Facts) -> Health {
             "cargo run -- deploy",
         ),
     };
-    Health { items: vec![webhook_secret, origin_url, origin_secret, github, reports, url] }
+    let journal = match &facts.journal {
+        Ok(words) => good("JOURNAL", words.as_str()),
+        Err(problem) => lacking("JOURNAL", problem.as_str(), "cargo run -- deploy"),
+    };
+    let alerts = match &facts.tells {
+        Ok(true) => good("ALERT_URL", "set"),
+        Ok(false) => good(
+            "ALERT_URL",
+            "not set, so nobody is told when something needs a hand: it is only shown",
+        ),
+        Err(problem) => lacking(
+            "ALERT_URL",
+            format!("{problem}, so nobody is told when something needs a hand"),
+            "set it in wrangler.toml, under [vars], and deploy",
+        ),
+    };
+    let mut items = vec![webhook_secret, origin_url, origin_secret, github];
+    match &facts.ledger {
+        Ok(known) => items.extend(going(facts, known)),
+        Err(why) => items.push(lacking(
+            "LEDGER",
+            format!(
+                "does not answer ({why}), so nothing is kept of builds, and nothing said on GitHub"
+            ),
+            "npx wrangler d1 migrations apply LEDGER --remote, if its tables are missing",
+        )),
+    }
+    items.extend([url, journal, alerts]);
+    Health { items }
+}
+
+/// How it goes, by what the ledger knows.
+fn going(facts: &Facts, known: &Known) -> Vec<Item> {
+    let ago = |at: u64| format!("{} ago", length(facts.now.saturating_sub(at)));
+    let Handovers { waiting, waiting_since, last_answer, reported_at } = &known.handovers;
+    let last = match last_answer {
+        Some((answer, at)) => format!("it answered last {}: {answer}", ago(*at)),
+        None => "it was not asked yet".to_owned(),
+    };
+    let origin = match waiting_since {
+        None => good("origin", format!("nothing waits for the build service; {last}")),
+        Some(since) => {
+            let requests =
+                if *waiting == 1 { "build request waits" } else { "build requests wait" };
+            let oldest = length(facts.now.saturating_sub(*since));
+            let detail = format!(
+                "{waiting} {requests} for the build service, the oldest for {oldest}; {last}"
+            );
+            match facts.now.saturating_sub(*since) > WAITS {
+                false => good("origin", detail),
+                true => lacking(
+                    "origin",
+                    detail,
+                    "mend the build service: what waits is posted to it again by itself",
+                ),
+            }
+        }
+    };
+    let reports = match (&known.reporting_since, reported_at) {
+        (None, _) => lacking(
+            "reports",
+            "the build service has never reported what becomes of a build: GitHub is told that it was handed over, and no more",
+            "have it report, as docs/origin.md says",
+        ),
+        (Some(since), None) => good("reports", format!("the build service reports, since {since}")),
+        (Some(since), Some(at)) => {
+            let last = ago(*at);
+            good(
+                "reports",
+                format!("the build service reports, since {since}; the last report came {last}"),
+            )
+        }
+    };
+    let letters = match known.dead_letters {
+        0 => good("dead letters", "none waits"),
+        count => lacking(
+            "dead letters",
+            format!(
+                "{count} could not be handed over, or done at GitHub, and wait until somebody redrives or drops them"
+            ),
+            "cargo run -- dead-letters list",
+        ),
+    };
+    let mut items = vec![origin, reports, letters];
+    if facts.nobody_at_github.is_none() {
+        items.push(match known.failed_again {
+            0 => good("missed deliveries", "none that failed once more when it was delivered again"),
+            count => lacking(
+                "missed deliveries",
+                format!("{count} events failed once more when GitHub delivered them again"),
+                "look at the answers under Recent Deliveries of the webhook or App, and at the last sweeps: cargo run -- sweep --last",
+            ),
+        });
+        items.push(sweep(facts, known.swept.as_ref()));
+        items.extend(known.limit.filter(|limit| !limit.is_over(facts.now / 1_000)).map(|limit| {
+            let Limit { remaining, of, resets_at, seen_at } = limit;
+            let (seen, until) = (ago(seen_at * 1_000), rfc3339(resets_at * 1_000));
+            let detail =
+                format!("{remaining} of {of} requests are left until {until}, as GitHub said {seen}");
+            match limit.is_low() {
+                false => good("GitHub's limit", detail),
+                true => lacking(
+                    "GitHub's limit",
+                    detail,
+                    "nothing: what GitHub is not asked now, it is asked then; an App has a limit for each account that it is installed on",
+                ),
+            }
+        }));
+    }
+    items
+}
+
+/// How the last sweep went.
+fn sweep(facts: &Facts, swept: Option<&Sweep>) -> Item {
+    const NAME: &str = "sweep";
+    let Some(Sweep { at, problems, .. }) = swept else {
+        return good(NAME, "none was made yet: the cron trigger makes one every ten minutes");
+    };
+    let age = milliseconds_of_rfc3339(at).map_or(0, |at| facts.now.saturating_sub(at));
+    let ago = length(age);
+    match problems.first() {
+        Some(problem) => lacking(
+            NAME,
+            format!(
+                "the last one, {ago} ago, met with problems, the first of {}: {problem}",
+                problems.len()
+            ),
+            "cargo run -- sweep",
+        ),
+        None if age > SWEPT_WITHIN && !facts.is_local => lacking(
+            NAME,
+            format!(
+                "the last one was {ago} ago, so the cron triggers do not run, and much of the gate hangs on them"
+            ),
+            "cargo run -- deploy",
+        ),
+        None => good(NAME, format!("the last one was {ago} ago, and met with no problem")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn good() -> Facts {
+    const NOW: u64 = 1_795_378_320_000;
+    const MINUTE: u64 = 60_000;
+
+    fn known() -> Known {
+        Known { reporting_since: Some("2026-11-25T00:00:00Z".into()), ..Known::default() }
+    }
+
+    fn facts() -> Facts {
         Facts {
+            now: NOW,
+            is_local: false,
             has_webhook_secret: true,
-            has_origin_url: true,
+            origin_url: None,
             origin_secret: None,
             nobody_at_github: None,
             has_github_queue: true,
-            reporting_since: Ok(Some("2026-11-25T00:00:00Z".into())),
             knows_its_url: true,
+            journal: Ok("on".into()),
+            tells: Ok(true),
+            ledger: Ok(known()),
         }
+    }
+
+    fn with(known: Known) -> Facts {
+        Facts { ledger: Ok(known), ..facts() }
+    }
+
+    fn waiting(minutes: u64) -> Known {
+        let handovers = Handovers {
+            waiting: 2,
+            waiting_since: Some(NOW - minutes * MINUTE),
+            last_answer: Some(("500".into(), NOW - MINUTE)),
+            reported_at: None,
+        };
+        Known { handovers, ..known() }
+    }
+
+    fn swept(minutes: u64, problems: &[&str]) -> Known {
+        let problems = problems.iter().map(|&problem| problem.to_owned()).collect();
+        let at = rfc3339(NOW - minutes * MINUTE);
+        Known { swept: Some(Sweep { at, problems, ..Sweep::default() }), ..known() }
+    }
+
+    fn limit(remaining: u64, resets_at: u64) -> Known {
+        let (resets_at, seen_at) = (resets_at / 1_000, NOW / 1_000 - 5);
+        Known { limit: Some(Limit { remaining, of: 5_000, resets_at, seen_at }), ..known() }
     }
 
     #[test]
     fn each_thing_that_is_missing_is_named_with_what_to_do() {
-        assert!(health(&good()).items.iter().all(|item| item.ok && item.advice.is_none()));
         for (facts, name, words) in [
-            (Facts { has_webhook_secret: false, ..good() }, "WEBHOOK_SECRET", "refused"),
-            (Facts { has_origin_url: false, ..good() }, "ORIGIN_URL", "wait on the queue"),
+            (Facts { has_webhook_secret: false, ..facts() }, "WEBHOOK_SECRET", "refused"),
             (
-                Facts { origin_secret: Some("ORIGIN_SECRET is unset".into()), ..good() },
+                Facts { origin_url: Some("ORIGIN_URL is unset".into()), ..facts() },
+                "ORIGIN_URL",
+                "is unset, so build requests wait on the queue",
+            ),
+            (
+                Facts { origin_secret: Some("ORIGIN_SECRET is unset".into()), ..facts() },
                 "ORIGIN_SECRET",
                 "is unset",
             ),
             (
-                Facts { nobody_at_github: Some("no App".into()), ..good() },
+                Facts { nobody_at_github: Some("no App".into()), ..facts() },
                 "github",
                 "nothing is said of builds",
             ),
-            (Facts { has_github_queue: false, ..good() }, "github", "GITHUB_QUEUE"),
-            (Facts { reporting_since: Ok(None), ..good() }, "reports", "never reported"),
-            (Facts { reporting_since: Err("D1".into()), ..good() }, "LEDGER", "(D1)"),
-            (Facts { knows_its_url: false, ..good() }, "BUILDGATE_URL", "not swept"),
+            (Facts { has_github_queue: false, ..facts() }, "github", "GITHUB_QUEUE"),
+            (with(Known::default()), "reports", "never reported"),
+            (Facts { ledger: Err("D1".into()), ..facts() }, "LEDGER", "(D1)"),
+            (Facts { knows_its_url: false, ..facts() }, "BUILDGATE_URL", "not swept"),
+            (Facts { journal: Err("no queue".into()), ..facts() }, "JOURNAL", "no queue"),
+            (
+                Facts { tells: Err("ALERT_URL is not a URL".into()), ..facts() },
+                "ALERT_URL",
+                "nobody is told",
+            ),
+            (
+                with(waiting(11)),
+                "origin",
+                "2 build requests wait for the build service, the oldest for 11 minutes; it answered last 60 seconds ago: 500",
+            ),
+            (
+                with(Known { dead_letters: 3, ..known() }),
+                "dead letters",
+                "3 could not be handed over",
+            ),
+            (
+                with(Known { failed_again: 4, ..known() }),
+                "missed deliveries",
+                "4 events failed once more",
+            ),
+            (with(swept(36, &[])), "sweep", "the cron triggers do not run"),
+            (
+                with(swept(1, &["app/hook: GitHub answers 502", "and more"])),
+                "sweep",
+                "met with problems, the first of 2: app/hook: GitHub answers 502",
+            ),
+            (
+                with(limit(499, NOW + MINUTE)),
+                "GitHub's limit",
+                "499 of 5000 requests are left until 2026-11-22T20:13:00Z, as GitHub said 5 seconds ago",
+            ),
         ] {
             let items = health(&facts).items;
             let missing: Vec<&Item> = items.iter().filter(|item| !item.ok).collect();
             assert_eq!(missing.len(), 1, "{missing:?}");
             assert!(missing[0].name == name && missing[0].detail.contains(words), "{missing:?}");
             assert!(missing[0].advice.is_some());
+        }
+    }
+
+    #[test]
+    fn what_goes_well_is_told_and_needs_no_hand() {
+        let reported = Handovers { reported_at: Some(NOW - 3 * MINUTE), ..Handovers::default() };
+        for (facts, name, words) in [
+            (facts(), "origin", "nothing waits for the build service; it was not asked yet"),
+            (with(waiting(9)), "origin", "2 build requests wait"),
+            (
+                with(Known { handovers: reported, ..known() }),
+                "reports",
+                "since 2026-11-25T00:00:00Z; the last report came 3 minutes ago",
+            ),
+            (facts(), "sweep", "none was made yet"),
+            (with(swept(9, &[])), "sweep", "the last one was 9 minutes ago"),
+            (Facts { is_local: true, ..with(swept(90, &[])) }, "sweep", "90 minutes ago"),
+            (with(limit(500, NOW + MINUTE)), "GitHub's limit", "500 of 5000"),
+            (Facts { tells: Ok(false), ..facts() }, "ALERT_URL", "only shown"),
+        ] {
+            let items = health(&facts).items;
+            assert!(items.iter().all(|item| item.ok && item.advice.is_none()), "{items:?}");
+            let item = items.iter().find(|item| item.name == name).unwrap();
+            assert!(item.detail.contains(words), "{item:?}");
+        }
+        // When the hour is over, nothing is known of the next one; and whoever is nobody there has no limit.
+        let nobody =
+            Facts { nobody_at_github: Some("no App".into()), ..with(limit(0, NOW + MINUTE)) };
+        for facts in [with(limit(0, NOW)), nobody] {
+            assert!(health(&facts).items.iter().all(|item| item.name != "GitHub's limit"));
         }
     }
 }

@@ -14,13 +14,18 @@ use std::collections::HashMap;
 use crate::build::Build;
 use crate::github::api::{AppFacts, AppHook, Call, Failure, Installation};
 use crate::github::app::NoIdentity;
+use crate::github::limit::Limit;
 use crate::github::{GitHub, Page, gather};
+use crate::journal::settings;
 use crate::ledger::dead_letters::{DeadLetterSummary, StoredDeadLetter};
-use crate::ledger::{auto_deployments, builds, dead_letters, journal, last, sessions, sweeps};
+use crate::ledger::{
+    alerts, auto_deployments, builds, dead_letters, journal, last, marks, sessions, sweeps,
+};
 use crate::log;
-use crate::message::Work;
+use crate::message::alert::Kind;
 use crate::message::dead_letter::Filter;
 use crate::message::github_job::{AutoDeploy, Job};
+use crate::message::{self, Work};
 use crate::platform::access::{self, Admitted, Context};
 use crate::platform::env::Env;
 use crate::platform::request::{BodyError, Bounds, Request, SMALL, headers, read_body};
@@ -34,12 +39,12 @@ use crate::route::{NoRoute, OperatorRoute, SessionRoute};
 use crate::signature::standard_webhooks::OriginSecrets;
 use crate::sweep;
 use crate::time::rfc3339;
-use crate::url::{Location, is_local};
+use crate::url::{Location, check_to_post, is_local};
 use answer::{
     AppHookSet, DoneToAll, Dropped, Identity, ListPage, NotDone, Redriven, Refusal, Retried,
     SignedIn, SignedOut, json, letter_id, next_of,
 };
-use health::{Facts, health};
+use health::{Facts, Known, health};
 use query::Repositories;
 use repositories::{Changed, Key, Stored, StoredPage};
 use session::{Patience, Session};
@@ -538,19 +543,41 @@ async fn change_policy(
     Ok(repositories::changed(&key.key, before, after, !is_dry))
 }
 
-/// What is known of how the gate is set up.
+/// What is known of how the gate is set up, and how it goes.
 async fn facts(env: &Env, gate: &str) -> Facts {
     let is_set = |name| env.text(name).is_some_and(|value| !value.trim().is_empty());
-    let origin_secret = OriginSecrets::parse(env.text("ORIGIN_SECRET").as_deref(), is_local(gate));
+    let is_local = is_local(gate);
+    let origin_secret = OriginSecrets::parse(env.text("ORIGIN_SECRET").as_deref(), is_local);
+    let to_post = |name| check_to_post(name, &env.text(name).unwrap_or_default());
+    let tells = if is_set("ALERT_URL") { to_post("ALERT_URL").map(|()| true) } else { Ok(false) };
     Facts {
+        now: platform::now(),
+        is_local,
         has_webhook_secret: is_set("WEBHOOK_SECRET"),
-        has_origin_url: is_set("ORIGIN_URL"),
+        origin_url: to_post("ORIGIN_URL").err(),
         origin_secret: origin_secret.err().map(|problem| problem.to_string()),
         nobody_at_github: GitHub::of(env).err().map(|why| why.to_string()),
         has_github_queue: env.has(Work::GitHub.binding()),
-        reporting_since: builds::reporting_since(env).await,
         knows_its_url: is_set("BUILDGATE_URL"),
+        journal: settings::in_words(|name| env.text(name), env.has(Work::Journal.binding())),
+        tells,
+        ledger: known(env).await,
     }
+}
+
+/// What the ledger knows of how it goes. Errors with what it said instead.
+async fn known(env: &Env) -> Result<Known, String> {
+    let now = platform::now();
+    let newest = message::sweep::Filter { before: None, limit: 1 };
+    let limit = marks::get(env, marks::GITHUB_LIMIT).await?;
+    Ok(Known {
+        reporting_since: builds::reporting_since(env).await?,
+        handovers: builds::handovers(env).await?,
+        dead_letters: alerts::trouble(env, Kind::DeadLetter, now).await?.count,
+        failed_again: alerts::trouble(env, Kind::Webhook, now).await?.count,
+        swept: sweeps::list(env, &newest).await?.into_iter().next(),
+        limit: limit.as_deref().and_then(Limit::from_text),
+    })
 }
 
 /// Has a commit looked at anew.

@@ -8,7 +8,7 @@ use crate::build::{Build, Status};
 use crate::ledger::LEDGER;
 use crate::ledger::conditions::{Conditions, owned};
 use crate::ledger::marks;
-use crate::message::build::{BuildRow, Filter, State};
+use crate::message::build::{BuildRow, Filter, Handovers, State};
 use crate::message::build_request::QueuedRequest;
 use crate::platform::d1::{self, Row};
 use crate::platform::env::Env;
@@ -362,19 +362,6 @@ pub(crate) async fn mark_reporting(env: &Env, now: u64) -> Result<(), String> {
 /// When the build service reported first, by RFC 3339; none where it never has.
 pub(crate) async fn reporting_since(env: &Env) -> Result<Option<String>, String> {
     marks::get(env, ORIGIN_REPORTS).await
-}
-
-/// How the handovers go. All times are in milliseconds since 1970.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Handovers {
-    /// How many builds wait to be taken.
-    pub waiting: u64,
-    /// When the oldest of them was queued.
-    pub waiting_since: Option<u64>,
-    /// What the build service answered last, or why there was no answer, and when that was.
-    pub last_answer: Option<(String, u64)>,
-    /// When it reported last of one of the newest builds.
-    pub reported_at: Option<u64>,
 }
 
 /// How many builds are looked at for what the build service did last.

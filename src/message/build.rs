@@ -105,6 +105,19 @@ pub struct BuildRow {
     pub request: Option<String>,
 }
 
+/// How the handovers go. All times are in milliseconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handovers {
+    /// How many builds wait to be taken.
+    pub waiting: u64,
+    /// When the oldest of them was queued.
+    pub waiting_since: Option<u64>,
+    /// What the build service answered last, or why there was no answer, and when that was.
+    pub last_answer: Option<(String, u64)>,
+    /// When it reported last of one of the newest builds.
+    pub reported_at: Option<u64>,
+}
+
 /// A repository's last build.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct LastBuild {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::github::limit::Limit;
-use crate::ledger::builds::Handovers;
+use crate::message::build::Handovers;
 use crate::message::sweep::Sweep;
 use crate::time::{length, milliseconds_of_rfc3339, rfc3339};
 

@@ -120,7 +120,7 @@ impl Gate {
         most: usize,
     ) -> Result<Vec<T>, Failure> {
         let mut items = Vec::new();
-        let mut cursor = None;
+        let mut cursor: Option<Value> = None;
         while items.len() < most {
             let mut query = form_urlencoded::Serializer::new(String::new());
             for (name, value) in filters {
@@ -129,9 +129,12 @@ impl Gate {
                 }
             }
             if let Some(cursor) = cursor {
-                query.append_pair("cursor", &format!("{cursor}"));
+                // Of some lists it is a number, of others a text.
+                let text = cursor.as_str().map_or_else(|| cursor.to_string(), str::to_owned);
+                query.append_pair("cursor", &text);
             }
-            let page: ListPage<T> = self.ask("GET", &format!("{route}?{}", query.finish()))?;
+            let page: ListPage<T, Value> =
+                self.ask("GET", &format!("{route}?{}", query.finish()))?;
             items.extend(page.items);
             cursor = match page.next {
                 None => break,

@@ -15,6 +15,7 @@ mod check;
 mod correction;
 mod dead_letters;
 mod deliver;
+mod deliveries;
 mod deploy;
 mod dev_vars;
 mod explain;
@@ -51,6 +52,7 @@ enum Command {
     App(app::App),
     Deploy(Box<deploy::Deploy>),
     Deliver(deliver::Deliver),
+    Deliveries(deliveries::Deliveries),
     DeadLetters(dead_letters::DeadLetters),
     AutoDeployments(auto_deployments::AutoDeployments),
     Builds(builds::Builds),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::App(app) => app.run(),
         Command::Deploy(deploy) => deploy.run(),
         Command::Deliver(deliver) => deliver.run(),
+        Command::Deliveries(deliveries) => deliveries.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
         Command::AutoDeployments(auto_deployments) => auto_deployments.run(),
         Command::Builds(builds) => builds.run(),

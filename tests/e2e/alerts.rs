@@ -46,8 +46,8 @@ fn each_trouble_is_told_once_and_when_it_is_over() {
          VALUES ('builds', 'one', 'o/n', 'origin-refused', '2026-11-25T00:00:00Z', 'x'); \
          INSERT INTO builds (id, repository_id, repository, sha, ref, delivery, request, state, description, queued_at, since, unsaid) \
          VALUES ('push:o/n:r:1:2', 1, 'o/n', 'a', 'main', 'd', '{}', 'queued', 'queued', unixepoch() * 1000 - 660000, 1000, '[]'); \
-         INSERT INTO missed (guid, hook, delivery, event, status_code, delivered_at, state, since, attempts) \
-         VALUES ('g', 'app', 1, 'push', 502, 1000, 'waiting', 1000, 1)",
+         INSERT INTO missed (guid, hook, delivery, event, status_code, delivered_at, state, since, attempts, failed_again) \
+         VALUES ('g', 'app', 1, 'push', 502, 1000, 'missed', 1000, 1, 1)",
     );
     gate.cron(EACH_MINUTE);
     let pair = |kind: &str, state: &str| (kind.to_owned(), state.to_owned());

@@ -12,6 +12,7 @@ mod console;
 mod dead_letters;
 mod deliver;
 mod deliveries;
+mod described;
 mod events;
 mod handover;
 mod journal;

@@ -105,8 +105,15 @@ fn where_nothing_failed_it_is_one_call_and_what_fails_is_asked_for_three_times_e
         chain.github.requests().iter().filter(|asked| asked.ends_with("/attempts")).count()
     };
     assert_eq!(due(), 1);
+    let failed_again = || {
+        let health = chain.gate.operator("GET", "health");
+        let mut items = health["items"].as_array().unwrap().iter();
+        !items.any(|item| item["name"] == "missed deliveries" && item["ok"] == true)
+    };
+    assert!(!failed_again());
     // It fails again, and is not asked for before its time.
     chain.gate.cron(EVERY_TEN_MINUTES);
+    assert!(failed_again());
     assert_eq!((due(), last_sweep(&chain)["missed"].clone()), (0, json!(0)));
     for _ in 0..2 {
         time_passes(&chain);

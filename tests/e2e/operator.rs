@@ -4,13 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::support::delivery::Delivery;
+use crate::support::described;
 use crate::support::fixtures::fixture;
 use crate::support::gate::{Gate, OPERATOR_TOKEN, Setup};
 
 /// What was answered: the status, the headers that matter, and the JSON, where it is any.
 #[derive(Debug)]
-struct Answered {
-    status: u16,
+pub struct Answered {
+    pub status: u16,
     cookie: Option<String>,
     location: Option<String>,
     policy: Option<String>,
@@ -18,7 +19,7 @@ struct Answered {
 }
 
 impl Answered {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
@@ -27,12 +28,18 @@ impl Answered {
     }
 
     /// The cookie, as a browser sends it.
-    fn cookie(&self) -> String {
+    pub fn cookie(&self) -> String {
         self.cookie.as_ref().unwrap().split(';').next().unwrap().to_owned()
     }
 }
 
-fn ask(gate: &Gate, method: &str, route: &str, headers: &[(&str, &str)], body: &str) -> Answered {
+pub fn ask(
+    gate: &Gate,
+    method: &str,
+    route: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answered {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -46,21 +53,23 @@ fn ask(gate: &Gate, method: &str, route: &str, headers: &[(&str, &str)], body: &
     }
     let mut answer = agent.run(request.body(body.to_owned()).unwrap()).unwrap();
     let header = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
-    Answered {
-        status: answer.status().as_u16(),
-        cookie: header("set-cookie"),
-        location: header("location"),
-        policy: header("content-security-policy"),
-        body: answer.body_mut().read_to_string().unwrap(),
+    let (cookie, location) = (header("set-cookie"), header("location"));
+    let policy = header("content-security-policy");
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().read_to_string().unwrap();
+    // The console's page and its files are no answers of the API's.
+    if !route.is_empty() && !route.starts_with("assets/") {
+        described::hold(method, &format!("/-/{route}"), status, &body);
     }
+    Answered { status, cookie, location, policy, body }
 }
 
-fn by_token(gate: &Gate, method: &str, route: &str, body: &str) -> Answered {
+pub fn by_token(gate: &Gate, method: &str, route: &str, body: &str) -> Answered {
     let bearer = format!("Bearer {OPERATOR_TOKEN}");
     ask(gate, method, route, &[("Authorization", bearer.as_str())], body)
 }
 
-fn sign_in(gate: &Gate, token: &str) -> Answered {
+pub fn sign_in(gate: &Gate, token: &str) -> Answered {
     let form = form_urlencoded::Serializer::new(String::new()).append_pair("token", token).finish();
     let form_type = ("Content-Type", "application/x-www-form-urlencoded");
     ask(gate, "POST", "session", &[form_type], &form)

@@ -8,6 +8,7 @@ use standardwebhooks::Webhook;
 
 use crate::auto_deploy::{As, Chain, KEY, REPOSITORY};
 use crate::support::delivery::Delivery;
+use crate::support::described;
 use crate::support::fixtures::fixture;
 use crate::support::gate::Setup;
 use crate::support::github::TOKEN;
@@ -31,7 +32,9 @@ fn post(chain: &Chain, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
     }
     let mut answer = request.send(body).unwrap();
     let text = answer.body_mut().read_to_string().unwrap();
-    (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
+    let status = answer.status().as_u16();
+    described::hold("POST", "/-/reports", status, &text);
+    (status, serde_json::from_str(&text).unwrap())
 }
 
 fn report_at(chain: &Chain, body: &str, at: i64) -> (u16, Value) {
@@ -43,7 +46,7 @@ fn report_at(chain: &Chain, body: &str, at: i64) -> (u16, Value) {
 }
 
 /// Reports: the answer's status and code.
-fn report(chain: &Chain, body: &Value) -> (u16, String) {
+pub fn report(chain: &Chain, body: &Value) -> (u16, String) {
     let (status, answer) = report_at(chain, &body.to_string(), now());
     (status, answer["code"].as_str().unwrap().to_owned())
 }

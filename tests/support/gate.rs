@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::described;
 use super::fixtures::PROJECT;
 use super::origin;
 
@@ -205,7 +206,9 @@ impl Gate {
             .header("Authorization", format!("Bearer {OPERATOR_TOKEN}"))
             .body(())
             .unwrap();
-        let text = agent.run(request).unwrap().body_mut().read_to_string().unwrap();
+        let mut answer = agent.run(request).unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        described::hold(method, &format!("/-/{route}"), answer.status().as_u16(), &text);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod delivery;
+pub mod described;
 pub mod fixtures;
 pub mod gate;
 pub mod github;

@@ -32,8 +32,8 @@ const TARGETS: [(Figure, Case, Bounds); 6] = {
         (Figure::Memory, Case::Push25M, &[(Octokit, 0.4), (Handwritten, 0.35)]),
     ]
 };
-/// The most that may be uploaded, gzipped, in KiB.
-const LARGEST_UPLOAD: f64 = 160.0;
+/// The most that may be uploaded, gzipped, in KiB: the limit of .ci/run.
+const LARGEST_UPLOAD: f64 = 448.0;
 /// The time to the first answer, at most so many times octokit's.
 const SLOWEST_START: f64 = 1.3;
 

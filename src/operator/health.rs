@@ -207,6 +207,11 @@ fn going(facts: &Facts, known: &Known) -> Vec<Item> {
     };
     let letters = match known.dead_letters {
         0 => good("dead letters", "none waits"),
+        1 => lacking(
+            "dead letters",
+            "one could not be handed over, or done at GitHub, and waits until somebody redrives or drops it",
+            "cargo run -- dead-letters list",
+        ),
         count => lacking(
             "dead letters",
             format!(
@@ -221,7 +226,10 @@ fn going(facts: &Facts, known: &Known) -> Vec<Item> {
             0 => good("missed deliveries", "none that failed once more when it was delivered again"),
             count => lacking(
                 "missed deliveries",
-                format!("{count} events failed once more when GitHub delivered them again"),
+                match count {
+                    1 => "one event failed once more when GitHub delivered it again".to_owned(),
+                    count => format!("{count} events failed once more when GitHub delivered them again"),
+                },
                 "look at the answers under Recent Deliveries of the webhook or App, and at the last sweeps: cargo run -- sweep --last",
             ),
         });
@@ -368,6 +376,12 @@ mod tests {
                 "missed deliveries",
                 "4 events failed once more",
             ),
+            (
+                with(Known { dead_letters: 1, ..known() }),
+                "dead letters",
+                "waits until somebody redrives or drops it",
+            ),
+            (with(Known { failed_again: 1, ..known() }), "missed deliveries", "one event failed"),
             (with(swept(36, &[])), "sweep", "the cron triggers do not run"),
             (
                 with(swept(1, &["app/hook: GitHub answers 502", "and more"])),

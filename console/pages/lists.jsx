@@ -47,6 +47,13 @@ export function List({ route, segments, filters, caption, columns, empty, rowKey
   );
 }
 
+// How an answer begins: its first sentence, or as many as say something.
+function beginning(message) {
+  const sentences = message.split(/(?<=\.) /);
+  const enough = sentences.findIndex((_, number) => sentences.slice(0, number + 1).join(" ").length >= 40);
+  return sentences.slice(0, enough < 0 ? sentences.length : enough + 1).join(" ");
+}
+
 const deliveryLink = (item, text) => <a href={href(["deliveries", item.id])}>{text}</a>;
 
 export const DELIVERY_COLUMNS = [
@@ -60,7 +67,7 @@ export const DELIVERY_COLUMNS = [
       <>
         <code>{item.code}</code>
         <span class="why">
-          <Sentences text={item.message.split(". ")[0].replace(/\.?$/, ".")} />
+          <Sentences text={beginning(item.message)} />
         </span>
       </>
     ),

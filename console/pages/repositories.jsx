@@ -242,7 +242,7 @@ export function RepositoryPage({ owner, name }) {
       segments={[route]}
       filters={filters}
       caption={caption}
-      columns={columns}
+      columns={isAll ? columns : columns.filter(([heading]) => heading !== "Repository")}
       empty={empty}
       rowKey={(item) => item.id}
       limit={10}

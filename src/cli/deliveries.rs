@@ -8,11 +8,14 @@ use buildgate::repository::RepositoryName;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::gate::{Failure, Gate, Operated, ended};
 use crate::local::{say, say_json};
+
+/// What cannot stand in a path as it is; an id of the journal's can.
+const NOT_IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
 
 /// How many are listed where nothing else is asked for.
 const LISTED: usize = 30;
@@ -123,7 +126,8 @@ fn show(gate: &Gate, id: &str, as_json: bool) -> Result<(), Failure> {
     let delivery = match by_guid.into_iter().next() {
         Some(delivery) => delivery,
         None => {
-            gate.ask("GET", &format!("deliveries/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)))?
+            let id = utf8_percent_encode(id, NOT_IN_A_PATH);
+            gate.ask("GET", &format!("deliveries/{id}"))?
         }
     };
     if as_json {

@@ -256,7 +256,15 @@ fn going(facts: &Facts, known: &Known) -> Vec<Item> {
 fn sweep(facts: &Facts, swept: Option<&Sweep>) -> Item {
     const NAME: &str = "sweep";
     let Some(Sweep { at, problems, .. }) = swept else {
-        return good(NAME, "none was made yet: the cron trigger makes one every ten minutes");
+        return good(
+            NAME,
+            match facts.is_local {
+                true => {
+                    "none was made yet, for no cron triggers run here: cargo run -- sweep makes one"
+                }
+                false => "none was made yet: the cron trigger makes one every ten minutes",
+            },
+        );
     };
     let age = milliseconds_of_rfc3339(at).map_or(0, |at| facts.now.saturating_sub(at));
     let ago = length(age);
@@ -413,7 +421,8 @@ mod tests {
                 "reports",
                 "since 2026-11-25T00:00:00Z; the last report came 3 minutes ago",
             ),
-            (facts(), "sweep", "none was made yet"),
+            (facts(), "sweep", "none was made yet: the cron trigger"),
+            (Facts { is_local: true, ..facts() }, "sweep", "cargo run -- sweep"),
             (with(swept(9, &[])), "sweep", "the last one was 9 minutes ago"),
             (Facts { is_local: true, ..with(swept(90, &[])) }, "sweep", "90 minutes ago"),
             (with(limit(500, NOW + MINUTE)), "GitHub's limit", "500 of 5000"),

@@ -109,6 +109,24 @@ fn each_operation_answers_as_it_is_described_and_takes_the_parameters_that_are()
     let report = json!({"build": build, "state": "success"});
     assert_eq!(crate::statuses::report(&chain, &report).0, 202);
 
+    // The tool asks the same: by the journal's id, and by GitHub's.
+    let (exit, text) =
+        chain.run(&["deliveries", "list", "--repository", REPOSITORY, "--limit", "2"]);
+    assert!(
+        exit == Some(0) && text.lines().count() == 3 && text.contains("octocat/Hello-World"),
+        "{text}"
+    );
+    let newest = gate.operator("GET", "deliveries?limit=1")["items"][0].clone();
+    for name in ["id", "delivery"] {
+        let (exit, text) = chain.run(&["deliveries", "show", newest[name].as_str().unwrap()]);
+        assert!(exit == Some(0) && text.contains(newest["code"].as_str().unwrap()), "{text}");
+    }
+    let (exit, text) = chain.run(&["deliveries", "show", "no-such-delivery"]);
+    assert!(
+        exit == Some(1) && text.contains("The journal has no delivery no-such-delivery"),
+        "{text}"
+    );
+
     // All of them have answered, and whoever is nobody gets none of it.
     let all: BTreeSet<String> = operations().keys().map(|id| (*id).to_owned()).collect();
     assert_eq!(have_answered(None), all);

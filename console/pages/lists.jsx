@@ -152,13 +152,20 @@ export function Delivery({ id }) {
   );
 }
 
+// What is known of a build, in words: of one that waits, what for.
+function known({ state, description, handed_over_at, answer, attempts }) {
+  if (state !== "queued") return description;
+  if (handed_over_at) return "taken by the build service, which has not reported of it yet";
+  return answer ? `not taken yet, after ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}: ${answer}` : description;
+}
+
 export const BUILD_COLUMNS = [
   ["Queued", (item) => <a href={href(["builds", item.id])}><Time at={item.queued_at} /></a>],
   ["Repository", (item) => <Repository name={item.repository} />],
   ["Commit", (item) => <Commit repository={item.repository} sha={item.sha} />],
   ["Of", (item) => (item.environment ? `deployment to ${item.environment}` : `push to ${item.ref}`)],
   ["State", (item) => <Badge>{item.state}</Badge>],
-  ["What is known", (item) => <span class="why">{item.description}</span>],
+  ["What is known", (item) => <span class="why">{known(item)}</span>],
   ["Log", (item) => (item.log_url ? <Link to={item.log_url}>log</Link> : <span class="none">–</span>)],
 ];
 
@@ -201,7 +208,7 @@ export function Build({ id }) {
       {data && (
         <>
           <p class="verdict">
-            <Badge>{data.state}</Badge> {data.description}
+            <Badge>{data.state}</Badge> {known(data)}
           </p>
           <Facts
             facts={[
@@ -209,6 +216,7 @@ export function Build({ id }) {
               ["Commit", <Commit repository={data.repository} sha={data.sha} />],
               ["Of", data.environment ? `a deployment of ${data.ref} to ${data.environment}` : `a push to ${data.ref}`],
               ["Queued", <Time at={data.queued_at} />],
+              ["Posted to it last", data.attempted_at && !data.handed_over_at && <Time at={data.attempted_at} />],
               ["Taken by the build service", data.handed_over_at && <Time at={data.handed_over_at} />],
               ["Last report", data.reported_at && <Time at={data.reported_at} />],
               ["In this state since", <Time at={data.since} />],

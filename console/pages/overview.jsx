@@ -143,11 +143,14 @@ const MORE = {
   origin: ["Look at what waits", ["builds"], { state: "queued" }],
 };
 
+// As a heading: settings are written as they are called.
+const titled = (name) => (name === "github" ? "GitHub" : name[0].toUpperCase() + name.slice(1));
+
 function Item({ name, detail, advice }) {
   const [label, page, filters] = MORE[name] ?? [];
   return (
     <li>
-      <strong>{name}</strong>
+      <strong>{titled(name)}</strong>
       <p>
         <Sentences text={detail} />
       </p>
@@ -184,7 +187,7 @@ function NeedsAHand() {
           <ul>
             {health.data.items.map((item) => (
               <li key={item.name}>
-                <strong>{item.name}</strong>: <Sentences text={item.detail} />
+                <strong>{titled(item.name)}</strong>: <Sentences text={item.detail} />
               </li>
             ))}
           </ul>

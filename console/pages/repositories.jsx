@@ -288,8 +288,10 @@ export function RepositoryPage({ owner, name }) {
             <section aria-labelledby="webhook">
               <h2 id="webhook">Webhook or App</h2>
               <p>
-                Its own webhook’s Payload URL is <Command>{`${window.location.origin}/${full}`}</Command>. See{" "}
-                <Link to={`${github}/${full}/settings/hooks`}>its webhooks on GitHub</Link>.
+                Its own webhook’s Payload URL: <Command>{`${window.location.origin}/${full}`}</Command>
+              </p>
+              <p>
+                <Link to={`${github}/${full}/settings/hooks`}>Its webhooks on GitHub</Link>
               </p>
               <AtGitHub name={full} />
             </section>

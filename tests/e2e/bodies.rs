@@ -62,7 +62,8 @@ fn a_body_that_is_not_there_in_time_is_too_slow_and_takes_little_room() {
         sleep(Duration::from_millis(100));
     }
     println!("24 connections of 1.1 MB each: {most} MiB above idle");
-    assert!((1..70).contains(&most), "{most} MiB above idle");
+    // The bodies, 26 MB of them, and what JavaScript has not collected yet of their pieces.
+    assert!((1..90).contains(&most), "{most} MiB above idle");
 
     // (The simulator holds the answer back until the body has come; the log shows that it is made before.)
     gate.wait_until(|| said(&gate, "body-too-slow") == 24);

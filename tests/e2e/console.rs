@@ -288,7 +288,7 @@ fn what_attackers_write_is_text() {
     let builds = || gate.operator("GET", "builds")["items"].as_array().unwrap().clone();
     gate.wait_until(|| builds().len() == 2);
     gate.sql(
-        "UPDATE builds SET log_url = 'javascript:alert(1)', description = '<svg onload=alert(1)>'; \
+        "UPDATE builds SET state = 'failure', log_url = 'javascript:alert(1)', description = '<svg onload=alert(1)>'; \
          INSERT INTO dead_letters (queue, message_id, repository, reason, answer, detail, stored_at, message) \
          VALUES ('builds', 'm', 'octocat/Hello-World', 'origin-refused', '<script>alert(1)</script>', '<i>detail</i>', \
          '2026-11-25T00:00:00Z', '<script>alert(1)</script>')",

@@ -350,8 +350,16 @@ pub fn path_with_node() -> String {
 }
 
 fn run(directory: &Path, arguments: &[&str]) {
-    let output = wrangler(directory).args(arguments).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    // The gate may be writing to the same file just then, which wrangler does not wait for.
+    for tries in 1.. {
+        let output = wrangler(directory).args(arguments).stdin(Stdio::null()).output().unwrap();
+        let is_busy = String::from_utf8_lossy(&output.stderr).contains("SQLITE_BUSY");
+        if output.status.success() {
+            return;
+        }
+        assert!(is_busy && tries < 10, "{output:?}");
+        thread::sleep(Duration::from_millis(500));
+    }
 }
 
 fn apply_migrations(directory: &Path) {

@@ -1,7 +1,7 @@
 // What the pages are made of.
 
 import { createContext } from "preact";
-import { useContext, useEffect, useId, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 
 import { go, href } from "./route.js";
 
@@ -213,38 +213,54 @@ export function Filters({ segments, filters, fields }) {
   };
   const submitNow = (event) => event.currentTarget.form.requestSubmit();
   const count = fields.filter(([name]) => filters[name]).length;
+  const isNarrow = useIsNarrow();
   return (
-    <form class="filters" onSubmit={submit} key={JSON.stringify(filters)} role="search" aria-label="Filters">
-      {fields.map(([name, label, kind]) => (
-        <div>
-          <label for={`${id}-${name}`}>{label}</label>
-          {Array.isArray(kind) ? (
-            <select id={`${id}-${name}`} name={name} onChange={submitNow}>
-              <option value="">any</option>
-              {kind.map((word) => (
-                <option value={word} selected={filters[name] === word}>
-                  {word}
-                </option>
-              ))}
-            </select>
-          ) : (
-            <input
-              id={`${id}-${name}`}
-              name={name}
-              type={kind}
-              autoComplete="off"
-              spellcheck={false}
-              value={kind === "datetime-local" ? localTime(filters[name]) : (filters[name] ?? "")}
-            />
-          )}
+    <details class="filters" open={!isNarrow} key={JSON.stringify(filters)}>
+      <summary>Filters{count > 0 ? `: ${count} set` : ""}</summary>
+      <form onSubmit={submit} role="search" aria-label="Filters">
+        {fields.map(([name, label, kind]) => (
+          <div>
+            <label for={`${id}-${name}`}>{label}</label>
+            {Array.isArray(kind) ? (
+              <select id={`${id}-${name}`} name={name} onChange={submitNow}>
+                <option value="">any</option>
+                {kind.map((word) => (
+                  <option value={word} selected={filters[name] === word}>
+                    {word}
+                  </option>
+                ))}
+              </select>
+            ) : (
+              <input
+                id={`${id}-${name}`}
+                name={name}
+                type={kind}
+                autoComplete="off"
+                spellcheck={false}
+                value={kind === "datetime-local" ? localTime(filters[name]) : (filters[name] ?? "")}
+              />
+            )}
+          </div>
+        ))}
+        <div class="buttons">
+          <button type="submit">Filter</button>
+          {count > 0 && <a href={href(segments)}>Clear</a>}
         </div>
-      ))}
-      <div class="buttons">
-        <button type="submit">Filter</button>
-        {count > 0 && <a href={href(segments)}>Clear</a>}
-      </div>
-    </form>
+      </form>
+    </details>
   );
+}
+
+// Whether the window is as narrow as the styles say, where a list's filters would fill the first screen.
+function useIsNarrow() {
+  const query = useMemo(() => matchMedia("(width < 48rem)"), []);
+  const [isNarrow, setIsNarrow] = useState(query.matches);
+  useEffect(() => {
+    const change = () => setIsNarrow(query.matches);
+    query.addEventListener("change", change);
+    return () => query.removeEventListener("change", change);
+  }, [query]);
+  return isNarrow;
 }
 
 // A time as an input of the type datetime-local takes it.

@@ -236,11 +236,13 @@ export function Build({ id }) {
             <li>
               <a href={href(["dead-letters"], { build: data.id })}>Dead letters of it</a>
             </li>
-            <li>
-              <a href={href(["auto-deployments", ...data.repository.split("/"), data.sha])}>
-                Whether the gate made its deployment
-              </a>
-            </li>
+            {data.deployment && (
+              <li>
+                <a href={href(["auto-deployments", ...data.repository.split("/"), data.sha])}>
+                  Whether the gate made its deployment
+                </a>
+              </li>
+            )}
             {data.deployment && (
               <li>
                 <Link to={`${github}/${data.repository}/deployments`}>The repository’s deployments on GitHub</Link>

@@ -121,6 +121,11 @@ fn an_operator_sees_every_page_by_day_and_by_night_on_a_wide_and_on_a_narrow_scr
                 _ => "",
             };
             browser.screenshot(&format!("{name}{suffix}"), width);
+            // Where there is little room, what is listed comes first.
+            let folded = browser.evaluate(
+                "[...document.querySelectorAll('.filters')].every((it) => it.open === innerWidth >= 768)",
+            );
+            assert_eq!(folded, json!(true), "{name}, {width} pixels");
         }
     }
     browser.resize(1280, 900);

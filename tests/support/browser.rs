@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use headless_chrome::protocol::cdp::types::Event;
@@ -26,7 +26,10 @@ pub struct Browser {
     _browser: headless_chrome::Browser,
 }
 
-/// A Chromium, and what its processes need in their environment.
+/// A Chromium, and what its processes need in their environment: found once, for two that unpack the npm package's at the
+/// same time would be in each other's way.
+static CHROMIUM: LazyLock<(PathBuf, Option<HashMap<String, String>>)> = LazyLock::new(chromium);
+
 fn chromium() -> (PathBuf, Option<HashMap<String, String>>) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path)
@@ -63,7 +66,7 @@ fn chromium() -> (PathBuf, Option<HashMap<String, String>>) {
 
 impl Browser {
     pub fn start() -> Self {
-        let (path, environment) = chromium();
+        let (path, environment) = CHROMIUM.clone();
         let options = LaunchOptions {
             path: Some(path),
             process_envs: environment,

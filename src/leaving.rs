@@ -4,9 +4,10 @@
 use crate::ledger::dead_letters::{self, DeadLetter};
 use crate::message::Work;
 use crate::platform::env::Env;
-use crate::platform::queue::{self, Message};
+use crate::platform::queue::Message;
 use crate::platform::{self, Error};
 use crate::retry::{Schedule, Step, Try};
+use crate::sending;
 
 /// What has become of a message after an attempt.
 pub struct Left {
@@ -38,7 +39,8 @@ pub async fn settle(
         Step::Bury => match dead_letters::keep(env, letter).await {
             Ok(()) => (Step::Bury, None),
             // The dead-letter queue would delete it.
-            Err(error) if is_last => match queue::send(env, work.binding(), letter.message).await {
+            Err(error) if is_last => match sending::send_unhurried(env, work, letter.message).await
+            {
                 Ok(()) => (Step::BeginAnew, Some(error)),
                 Err(_) => (later, Some(error)),
             },

@@ -46,6 +46,7 @@ pub mod reports;
 pub mod repository;
 pub mod retry;
 pub mod route;
+mod sending;
 pub mod signature;
 pub mod statuses;
 pub mod sweep;
@@ -172,6 +173,7 @@ pub fn scheduled(cron: String, env: Env) -> Task {
         // Once every ten minutes, with what is old.
         let swept = if is_tidying { sweep::run(&env, false).await } else { Ok(None) };
         jobs::keep_limit(&env).await;
+        let sent = if is_tidying { Ok(0) } else { sending::empty_outbox(&env).await };
         let told = if is_tidying { Ok(0) } else { alerts::look(&env).await };
         let forgotten = if is_tidying { journal::forget(&env).await } else { Ok(()) };
         if let Ok(Some(sweep)) = &swept {
@@ -183,14 +185,23 @@ pub fn scheduled(cron: String, env: Env) -> Task {
             builds_error,
             swept.as_ref().err(),
             forgotten.as_ref().err(),
+            sent.as_ref().err(),
             told.as_ref().err(),
         ];
         let errors: Vec<&str> = errors.into_iter().flatten().map(String::as_str).collect();
         let detail = (!errors.is_empty()).then(|| errors.join("; "));
         let LookedAgain { silent, untold } = builds.unwrap_or_default();
         let looks = commits.unwrap_or_default();
-        let alerts = told.unwrap_or_default();
-        platform::log(&log::Line::Scheduled { cron: &cron, looks, silent, untold, alerts, detail });
+        let (sent, alerts) = (sent.unwrap_or_default(), told.unwrap_or_default());
+        platform::log(&log::Line::Scheduled {
+            cron: &cron,
+            sent,
+            looks,
+            silent,
+            untold,
+            alerts,
+            detail,
+        });
         Ok(())
     })
 }

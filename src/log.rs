@@ -116,6 +116,8 @@ pub enum Line<'a> {
     Scheduled {
         /// The cron expression.
         cron: &'a str,
+        /// How many messages were put on their queue out of the outbox.
+        sent: u64,
         /// How many commits are looked at again.
         looks: usize,
         /// How many builds have ended because nothing was heard of them.

@@ -9,8 +9,9 @@ use crate::ledger::builds::{self, Stored};
 use crate::message::Work;
 use crate::message::build_request::QueuedRequest;
 use crate::message::github_job::TellStatus;
+use crate::platform;
 use crate::platform::env::Env;
-use crate::platform::{self, queue};
+use crate::sending;
 
 /// How often a row is read anew that somebody else has changed meanwhile.
 const MOST_TRIES: u32 = 8;
@@ -173,5 +174,5 @@ async fn pause(tries: u32) {
 /// Asks that GitHub is told what is unsaid of a build.
 pub(crate) async fn ask(env: &Env, build: String) -> Result<(), String> {
     let message = TellStatus { build }.into_message().map_err(|error| error.to_string())?;
-    queue::send(env, Work::GitHub.binding(), &message).await
+    sending::send_unhurried(env, Work::GitHub, &message).await
 }

@@ -30,6 +30,7 @@ fn verified(event: &str, trigger: Option<Trigger>) -> Known {
         trigger,
         build: None,
         to_redeliver: ToRedeliver::This,
+        kept: None,
         nor_branch: None,
     }
 }

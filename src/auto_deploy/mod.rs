@@ -21,11 +21,12 @@ use crate::message::Work;
 use crate::message::auto_deployment::{AutoDeployment, State};
 use crate::message::github_job::AutoDeploy as Job;
 use crate::platform::env::Env;
-use crate::platform::{self, kv, queue};
+use crate::platform::{self, kv};
 use crate::policy::Policy;
 use crate::policy::auto_deploy::AutoDeploy;
 use crate::policy::lookup::{self, NoPolicy};
 use crate::repository::{RepositoryName, Sha};
+use crate::sending;
 use attempt::{Attempt, Found, Nothing};
 use verdict::{Fact, Facts, Verdict, judge};
 
@@ -111,7 +112,7 @@ pub async fn look_again(env: &Env, is_tidying: bool) -> Result<usize, String> {
 /// Puts a job on the queue.
 async fn ask_to_look(env: &Env, job: Job) -> Result<(), String> {
     let message = job.into_message().map_err(|error| error.to_string())?;
-    queue::send(env, Work::GitHub.binding(), &message).await
+    sending::send_unhurried(env, Work::GitHub, &message).await
 }
 
 /// What a failure means of everything but GitHub.

@@ -23,10 +23,11 @@ use crate::platform::crypto::HmacKey;
 use crate::platform::env::Env;
 use crate::platform::request::{Body, BodyError, Bounds, Request, headers, read_body};
 use crate::platform::response::{self, Response};
-use crate::platform::{self, Error, crypto, kv, queue};
+use crate::platform::{self, Error, crypto, kv};
 use crate::policy::{Policy, lookup};
 use crate::repository::RepositoryName;
 use crate::route::Entrance;
+use crate::sending::{self, Sent};
 use crate::signature;
 use event::{Deployment, DeploymentDetails};
 use judge::{Judged, Question, ToQueue, judge};
@@ -45,6 +46,17 @@ const KV_CACHE: u32 = 30;
 /// How long a look at a commit is put off, in seconds: signs come many at once, and then one look does for all.
 const LOOK_DELAY: u32 = 3;
 
+/// How long all that a delivery waits for may take together, in milliseconds: GitHub gives up after 10 seconds
+/// (<https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks#respond-within-10-seconds>).
+const BUDGET: u64 = 9_000;
+
+/// How long KV is waited for, in milliseconds; then it is asked once more.
+const KV_PATIENCE: u32 = 2_000;
+
+/// How long the ledger is waited for, in milliseconds, where it has to answer, and where the delivery goes on without it.
+const LEDGER_PATIENCE: u32 = 2_500;
+const SHORT_PATIENCE: u32 = 1_000;
+
 /// How much of a delivery is read before anybody knows whose it is: what GitHub sends at most, and twice that of all
 /// deliveries together, for an isolate has 128 MB. GitHub gives up after 10 seconds.
 const BOUNDS: Bounds = Bounds {
@@ -53,6 +65,18 @@ const BOUNDS: Bounds = Bounds {
     reserve: 2 * 1024 * 1024,
     milliseconds: 8_000,
 };
+
+/// By when a delivery has to be answered, in milliseconds since 1970.
+#[derive(Clone, Copy)]
+struct Deadline(u64);
+
+impl Deadline {
+    /// How long something may be waited for, which is not to be waited for longer than so many milliseconds.
+    fn left(self, most: u32) -> u32 {
+        let left = self.0.saturating_sub(platform::now());
+        left.min(most.into()) as u32
+    }
+}
 
 /// A policy, and the spelling of the name that it was looked up by.
 type LookedUp = (Rc<str>, Rc<Policy>);
@@ -140,9 +164,12 @@ async fn take(
 
     let payload = ContentType::read(header("Content-Type"))?.payload(&body)?;
     let github = settings.github.as_ref()?;
-    let policy_of =
-        async |repository: &RepositoryName| look_up(env, repository, settings.policy_memory).await;
-    let asked = async |question: Question<'_>| Box::pin(ask(env, question, received_at)).await;
+    let deadline = Deadline(received_at + BUDGET);
+    let policy_of = async |repository: &RepositoryName| {
+        look_up(env, repository, settings.policy_memory, deadline).await
+    };
+    let asked =
+        async |question: Question<'_>| Box::pin(ask(env, question, received_at, deadline)).await;
     let Judged { verdict, to_queue } =
         judge(&payload, entrance, github, received_at, known, policy_of, asked).await?;
     // All that is left of the body is in what is to be queued.
@@ -150,35 +177,49 @@ async fn take(
     drop((body, room));
     if let Some(ToQueue { work, message, build }) = to_queue {
         let delay = if work == Work::GitHub { LOOK_DELAY } else { 0 };
-        let sent = queue::send_later(env, work.binding(), &message, delay).await;
-        sent.map_err(|detail| Rejection::QueueUnavailable { detail })?;
+        let sent = sending::send(env, work, &message, delay, deadline.0).await;
+        let sent = sent.map_err(|detail| Rejection::QueueUnavailable { detail })?;
+        if let Sent::Kept(why) = sent {
+            known.kept = Some(why);
+        }
         known.build = build;
     }
     Ok(verdict)
 }
 
 /// Asks the ledger. Whether a build has begun is told where the ledger is there; where not, the origin knows its id.
-async fn ask(env: &Env, question: Question<'_>, now: u64) -> Result<Option<String>, Rejection> {
+async fn ask(
+    env: &Env,
+    question: Question<'_>,
+    now: u64,
+    deadline: Deadline,
+) -> Result<Option<String>, Rejection> {
     match question {
-        Question::MadeFor(deployment) => branch_made_for(env, deployment).await,
+        Question::MadeFor(deployment) => branch_made_for(env, deployment, deadline).await,
         Question::Begun { build, of_job } => {
-            if of_job && builds::note_job(env, build, now).await.is_err() {
+            let short = || deadline.left(SHORT_PATIENCE);
+            if of_job && builds::note_job(env, build, now, short()).await.is_err() {
                 // Once more: without it, GitHub would be told beside the job itself.
-                let _ = builds::note_job(env, build, now).await;
+                let _ = builds::note_job(env, build, now, short()).await;
             }
-            Ok(builds::delivery_of(env, build).await.unwrap_or_default())
+            Ok(builds::delivery_of(env, build, short()).await.unwrap_or_default())
         }
     }
 }
 
 /// The branch that the gate made a deployment for, if it did: its ref is the commit's hash.
-async fn branch_made_for(env: &Env, event: &Deployment) -> Result<Option<String>, Rejection> {
+async fn branch_made_for(
+    env: &Env,
+    event: &Deployment,
+    deadline: Deadline,
+) -> Result<Option<String>, Rejection> {
     let DeploymentDetails { id, sha, environment, .. } = &event.deployment;
     let key = Key { repository_id: event.repository.id, sha: sha.as_str(), environment };
-    let mut branch = auto_deployments::branch_of(env, key, *id).await;
+    let patience = || deadline.left(LEDGER_PATIENCE);
+    let mut branch = auto_deployments::branch_of(env, key, *id, patience()).await;
     if branch.is_err() {
         // GitHub does not deliver again by itself.
-        branch = auto_deployments::branch_of(env, key, *id).await;
+        branch = auto_deployments::branch_of(env, key, *id, patience()).await;
     }
     branch.map_err(|detail| Rejection::PolicyUnavailable { detail })
 }
@@ -210,6 +251,7 @@ async fn look_up(
     env: &Env,
     repository: &RepositoryName,
     memory: u64,
+    deadline: Deadline,
 ) -> Result<Rc<Policy>, Rejection> {
     // Not when the delivery came: its body may have taken seconds since then.
     let now = platform::now();
@@ -220,7 +262,12 @@ async fn look_up(
         return Ok(policy);
     }
     let keys = lookup::keys(repository);
-    let values = kv::read(env, "REPO_TRIGGERS", &keys, KV_CACHE).await;
+    let read =
+        || kv::read_within(env, "REPO_TRIGGERS", &keys, KV_CACHE, deadline.left(KV_PATIENCE));
+    let mut values = read().await;
+    if values.is_err() {
+        values = read().await;
+    }
     let values = values.map_err(|detail| Rejection::PolicyUnavailable { detail })?;
     let policy = Rc::new(lookup::choose(keys, values)?);
     let until = now + memory;

@@ -152,6 +152,8 @@ pub struct Known {
     pub trigger: Option<Trigger>,
     /// The id of the build request.
     pub build: Option<String>,
+    /// Why the message is in the outbox, and not on its queue yet.
+    pub kept: Option<String>,
     /// What to redeliver, once another setting is asked for.
     pub to_redeliver: ToRedeliver,
     /// The branch of a deployment, and the policy's branches, where it is not among them, and something else keeps it from
@@ -295,7 +297,7 @@ impl Verdict {
             build: known.build.as_deref(),
             secret: known.secret.map(SecretUsed::as_str),
             unverified_url: if known.secret.is_none() { known.called() } else { None },
-            detail: self.detail(),
+            detail: self.detail().or_else(|| known.kept.as_deref().map(Into::into)),
         }
     }
 }

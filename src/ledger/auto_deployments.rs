@@ -260,17 +260,19 @@ pub(crate) async fn created(
     d1::rows(env, LEDGER, statement, &values).await.map(drop)
 }
 
-/// The branch of a deployment, if the gate made it: it knows the deployment, or is just about to keep its id.
+/// The branch of a deployment, if the gate made it: it knows the deployment, or is just about to keep its id. The ledger is
+/// waited for no longer than so many milliseconds.
 pub(crate) async fn branch_of(
     env: &Env,
     key: Key<'_>,
     deployment: u64,
+    milliseconds: u32,
 ) -> Result<Option<String>, String> {
     let statement = "SELECT branch FROM auto_deployments WHERE repository_id = ?1 AND sha = ?2 AND environment = ?3 \
                      AND (deployment = ?4 OR deployment IS NULL AND claims > 0)";
     let values =
         [key.repository_id.into(), key.sha.into(), key.environment.into(), deployment.into()];
-    let rows = d1::rows(env, LEDGER, statement, &values).await?;
+    let rows = d1::rows_within(env, LEDGER, milliseconds, statement, &values).await?;
     rows.first().map(|row| row.get("branch")).transpose()
 }
 

@@ -323,16 +323,26 @@ pub(crate) async fn forget(env: &Env, before: u64) -> Result<(), String> {
 }
 
 /// Keeps that a build is of a deployment that a GitHub Actions job made.
-pub(crate) async fn note_job(env: &Env, id: &str, now: u64) -> Result<(), String> {
+pub(crate) async fn note_job(
+    env: &Env,
+    id: &str,
+    now: u64,
+    milliseconds: u32,
+) -> Result<(), String> {
     let statement =
         "INSERT INTO of_jobs (build, noted_at) VALUES (?, ?) ON CONFLICT (build) DO NOTHING";
-    d1::rows(env, LEDGER, statement, &[id.into(), now.into()]).await.map(drop)
+    let values = [id.into(), now.into()];
+    d1::rows_within(env, LEDGER, milliseconds, statement, &values).await.map(drop)
 }
 
 /// The GUID of the delivery that asked for a build first, if its request was on the queue.
-pub(crate) async fn delivery_of(env: &Env, id: &str) -> Result<Option<String>, String> {
-    let rows =
-        d1::rows(env, LEDGER, "SELECT delivery FROM builds WHERE id = ?", &[id.into()]).await?;
+pub(crate) async fn delivery_of(
+    env: &Env,
+    id: &str,
+    milliseconds: u32,
+) -> Result<Option<String>, String> {
+    let statement = "SELECT delivery FROM builds WHERE id = ?";
+    let rows = d1::rows_within(env, LEDGER, milliseconds, statement, &[id.into()]).await?;
     rows.first().map(|row| row.get("delivery")).transpose()
 }
 

@@ -9,6 +9,7 @@ pub mod dead_letters;
 pub mod journal;
 pub(crate) mod last;
 pub(crate) mod marks;
+pub(crate) mod outbox;
 pub(crate) mod sessions;
 pub mod sweeps;
 

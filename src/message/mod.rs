@@ -48,6 +48,20 @@ impl Work {
         }
     }
 
+    /// The bindings of the queues that such messages are put on, of these names of bindings and more: `BUILD_QUEUE` and its
+    /// further shards, `BUILD_QUEUE_2` and so on. Of the others there is one queue each.
+    pub fn shards(self, names: impl IntoIterator<Item = String>) -> Vec<String> {
+        let is_shard = |name: &str| match name.strip_prefix(self.binding()) {
+            Some("") => true,
+            Some(rest) if self == Self::Builds => {
+                let number = rest.strip_prefix('_').unwrap_or_default();
+                !number.starts_with('0') && number.parse().is_ok_and(|number: u32| number > 1)
+            }
+            _ => false,
+        };
+        names.into_iter().filter(|name| is_shard(name)).collect()
+    }
+
     /// What the word in the ledger stands for.
     pub fn from_word(word: &str) -> Self {
         if word == Self::GitHub.as_str() { Self::GitHub } else { Self::Builds }
@@ -80,6 +94,8 @@ mod tests {
             ("builds-dead", Work::Builds, true),
             ("staging-builds", Work::Builds, false),
             ("staging-builds-dead", Work::Builds, true),
+            ("builds-2", Work::Builds, false),
+            ("builds-2-dead", Work::Builds, true),
             ("github", Work::GitHub, false),
             ("github-dead", Work::GitHub, true),
             ("staging-github-dead", Work::GitHub, true),
@@ -90,6 +106,31 @@ mod tests {
         ] {
             assert_eq!(Queue::of(name), Queue { work, given_up }, "{name}");
         }
+    }
+
+    #[test]
+    fn builds_have_as_many_queues_as_are_bound_and_the_others_one_each() {
+        let names = || {
+            let names = [
+                "BUILD_QUEUE",
+                "BUILD_QUEUE_2",
+                "BUILD_QUEUE_10",
+                "BUILD_QUEUE_1",
+                "BUILD_QUEUE_02",
+                "BUILD_QUEUE_",
+                "BUILD_QUEUE_x",
+                "BUILD_QUEUE_-2",
+                "BUILD_QUEUES",
+                "MY_BUILD_QUEUE",
+                "GITHUB_QUEUE",
+                "GITHUB_QUEUE_2",
+            ];
+            names.map(str::to_owned)
+        };
+        let shards = Work::Builds.shards(names());
+        assert_eq!(shards, ["BUILD_QUEUE", "BUILD_QUEUE_2", "BUILD_QUEUE_10"]);
+        assert_eq!(Work::GitHub.shards(names()), ["GITHUB_QUEUE"]);
+        assert!(Work::Journal.shards(names()).is_empty());
     }
 
     #[test]

@@ -13,6 +13,9 @@ const WAITS: u64 = 10 * 60_000;
 /// How old the last sweep may be, in milliseconds: the cron trigger makes one every ten minutes.
 const SWEPT_WITHIN: u64 = 35 * 60_000;
 
+/// How long a message may wait for a queue that takes it, in milliseconds: the cron trigger tries each minute.
+const KEPT: u64 = 3 * 60_000;
+
 /// What is known of how the gate is set up.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -28,6 +31,8 @@ pub struct Facts {
     pub origin_secret: Option<String>,
     /// Why the gate is nobody at GitHub, if it is not.
     pub nobody_at_github: Option<String>,
+    /// The bindings of the build queue's shards.
+    pub build_queues: Vec<String>,
     /// Whether there is a queue for what is to be done at GitHub.
     pub has_github_queue: bool,
     /// Whether the gate knows its own URL.
@@ -47,6 +52,8 @@ pub struct Known {
     pub reporting_since: Option<String>,
     /// How the handovers go.
     pub handovers: Handovers,
+    /// How many messages are kept that no queue took in time, and since when the oldest is, in milliseconds since 1970.
+    pub outbox: (u64, Option<u64>),
     /// How many dead letters wait for somebody.
     pub dead_letters: u64,
     /// How many events GitHub could not deliver, nor when it was asked to once more.
@@ -95,6 +102,15 @@ pub fn health(facts: &Facts) -> Health {
             let detail = "not set, so every delivery is refused";
             lacking("WEBHOOK_SECRET", detail, &put("WEBHOOK_SECRET"))
         }
+    };
+    let queue = match facts.build_queues.as_slice() {
+        [] => lacking(
+            "BUILD_QUEUE",
+            "there is no such queue, so whatever is to be built is refused",
+            "cargo run -- deploy",
+        ),
+        [_] => good("BUILD_QUEUE", "one queue"),
+        shards => good("BUILD_QUEUE", format!("{} queues: {}", shards.len(), shards.join(", "))),
     };
     let origin_url = match &facts.origin_url {
         None => good("ORIGIN_URL", "set"),
@@ -148,7 +164,7 @@ pub fn health(facts: &Facts) -> Health {
             "set it in wrangler.toml, under [vars], and deploy",
         ),
     };
-    let mut items = vec![webhook_secret, origin_url, origin_secret, github];
+    let mut items = vec![webhook_secret, queue, origin_url, origin_secret, github];
     match &facts.ledger {
         Ok(known) => items.extend(going(facts, known)),
         Err(why) => items.push(lacking(
@@ -205,6 +221,25 @@ fn going(facts: &Facts, known: &Known) -> Vec<Item> {
             )
         }
     };
+    let outbox = match known.outbox {
+        (_, None) => good("outbox", "empty: the queues take what they are given"),
+        (count, Some(since)) => {
+            let messages = if count == 1 { "message waits" } else { "messages wait" };
+            let age = facts.now.saturating_sub(since);
+            let detail = format!(
+                "{count} {messages} for a queue that takes them, the oldest for {}",
+                length(age)
+            );
+            match age > KEPT {
+                false => good("outbox", detail),
+                true => lacking(
+                    "outbox",
+                    detail,
+                    "see whether Cloudflare's Queues are up (https://www.cloudflarestatus.com): each minute they are given to the queues again, and none is lost",
+                ),
+            }
+        }
+    };
     let letters = match known.dead_letters {
         0 => good("dead letters", "none waits"),
         1 => lacking(
@@ -220,7 +255,7 @@ fn going(facts: &Facts, known: &Known) -> Vec<Item> {
             "cargo run -- dead-letters list",
         ),
     };
-    let mut items = vec![origin, reports, letters];
+    let mut items = vec![outbox, origin, reports, letters];
     if facts.nobody_at_github.is_none() {
         items.push(match known.failed_again {
             0 => good("missed deliveries", "none that failed once more when it was delivered again"),
@@ -307,6 +342,7 @@ mod tests {
             origin_url: None,
             origin_secret: None,
             nobody_at_github: None,
+            build_queues: vec!["BUILD_QUEUE".into()],
             has_github_queue: true,
             knows_its_url: true,
             journal: Ok("on".into()),
@@ -358,6 +394,12 @@ mod tests {
                 Facts { nobody_at_github: Some("no App".into()), ..facts() },
                 "github",
                 "nothing is said of builds",
+            ),
+            (Facts { build_queues: vec![], ..facts() }, "BUILD_QUEUE", "is refused"),
+            (
+                with(Known { outbox: (2, Some(NOW - 4 * MINUTE)), ..known() }),
+                "outbox",
+                "2 messages wait for a queue that takes them, the oldest for 4 minutes",
             ),
             (Facts { has_github_queue: false, ..facts() }, "github", "GITHUB_QUEUE"),
             (with(Known::default()), "reports", "never reported"),
@@ -416,6 +458,18 @@ mod tests {
         for (facts, name, words) in [
             (facts(), "origin", "nothing waits for the build service; it was not asked yet"),
             (with(waiting(9)), "origin", "2 build requests wait"),
+            (facts(), "BUILD_QUEUE", "one queue"),
+            (
+                Facts { build_queues: vec!["A".into(), "B".into()], ..facts() },
+                "BUILD_QUEUE",
+                "2 queues: A, B",
+            ),
+            (facts(), "outbox", "empty"),
+            (
+                with(Known { outbox: (1, Some(NOW - MINUTE)), ..known() }),
+                "outbox",
+                "1 message waits for a queue",
+            ),
             (
                 with(Known { handovers: reported, ..known() }),
                 "reports",

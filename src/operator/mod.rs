@@ -19,7 +19,7 @@ use crate::github::{GitHub, Page, gather};
 use crate::journal::settings;
 use crate::ledger::dead_letters::{DeadLetterSummary, StoredDeadLetter};
 use crate::ledger::{
-    alerts, auto_deployments, builds, dead_letters, journal, last, marks, sessions, sweeps,
+    alerts, auto_deployments, builds, dead_letters, journal, last, marks, outbox, sessions, sweeps,
 };
 use crate::log;
 use crate::message::alert::Kind;
@@ -30,12 +30,13 @@ use crate::platform::access::{self, Admitted, Context};
 use crate::platform::env::Env;
 use crate::platform::request::{BodyError, Bounds, Request, SMALL, headers, read_body};
 use crate::platform::response::{self, Header, Response};
-use crate::platform::{self, Error, kv, queue};
+use crate::platform::{self, Error, kv};
 use crate::policy::lookup;
 use crate::progress;
 use crate::published::is_published;
 use crate::repository::{GitHubUrl, RepositoryName, Sha};
 use crate::route::{NoRoute, OperatorRoute, SessionRoute};
+use crate::sending;
 use crate::signature::standard_webhooks::OriginSecrets;
 use crate::sweep;
 use crate::time::rfc3339;
@@ -408,7 +409,7 @@ async fn redrive(env: &Env, letter: StoredDeadLetter) -> Result<Redriven, Refusa
     };
     let message = message.unwrap_or(letter.message);
     let before = platform::now();
-    let sent = queue::send(env, work.binding(), &message).await;
+    let sent = sending::send_unhurried(env, work, &message).await;
     sent.map_err(Refusal::QueueUnavailable)?;
     // Only now: a letter that is marked must be on the queue.
     let marked = dead_letters::mark_redriven(env, id, &rfc3339(platform::now())).await;
@@ -557,6 +558,7 @@ async fn facts(env: &Env, gate: &str) -> Facts {
         origin_url: to_post("ORIGIN_URL").err(),
         origin_secret: origin_secret.err().map(|problem| problem.to_string()),
         nobody_at_github: GitHub::of(env).err().map(|why| why.to_string()),
+        build_queues: Work::Builds.shards(env.names()),
         has_github_queue: env.has(Work::GitHub.binding()),
         knows_its_url: is_set("BUILDGATE_URL"),
         journal: settings::in_words(|name| env.text(name), env.has(Work::Journal.binding())),
@@ -573,6 +575,7 @@ async fn known(env: &Env) -> Result<Known, String> {
     Ok(Known {
         reporting_since: builds::reporting_since(env).await?,
         handovers: builds::handovers(env).await?,
+        outbox: outbox::waiting(env).await?,
         dead_letters: alerts::trouble(env, Kind::DeadLetter, now).await?.count,
         failed_again: alerts::trouble(env, Kind::Webhook, now).await?.count,
         swept: sweeps::list(env, &newest).await?.into_iter().next(),
@@ -596,7 +599,7 @@ async fn retry_auto_deployment(env: &Env, repository: &str, sha: &str) -> Result
         AutoDeploy::again(first.repository_id, repository, hash, branch.unwrap_or_default(), now);
     let message =
         job.into_message().map_err(|error| Refusal::QueueUnavailable(error.to_string()))?;
-    let sent = queue::send(env, Work::GitHub.binding(), &message).await;
+    let sent = sending::send_unhurried(env, Work::GitHub, &message).await;
     sent.map_err(Refusal::QueueUnavailable)?;
     json(&Retried { items })
 }

@@ -6,8 +6,8 @@ use worker::worker_sys::D1Database;
 
 use super::env::Env;
 use super::js::{js, reason};
-use super::request::piece_within;
 use super::task::settled;
+use super::within::{piece_within, too_late};
 
 /// How long the database is waited for, in milliseconds: nothing that goes on without it is to wait for longer.
 const PATIENCE: u32 = 5_000;
@@ -124,13 +124,25 @@ pub async fn rows(
     statement: &str,
     values: &[Value<'_>],
 ) -> Result<Vec<Row>, String> {
+    rows_within(env, binding, PATIENCE, statement, values).await
+}
+
+/// The same, waited for no longer than so many milliseconds. What is too late may still have been done.
+pub async fn rows_within(
+    env: &Env,
+    binding: &'static str,
+    milliseconds: u32,
+    statement: &str,
+    values: &[Value<'_>],
+) -> Result<Vec<Row>, String> {
     let run = async {
         let database: D1Database = env.binding(binding)?;
         let values: Array = values.iter().map(|value| JsValue::from(*value)).collect();
         let all = database.prepare(statement)?.bind(values)?.all()?;
-        let done = settled(piece_within(&all, PATIENCE)).await?;
+        let milliseconds = milliseconds.min(PATIENCE);
+        let done = settled(piece_within(&all, milliseconds)).await?;
         if done.is_undefined() {
-            return Err(js("no answer within 5 s").into());
+            return Err(too_late(milliseconds));
         }
         let rows: Array = Reflect::get(&done, &js("results"))?.dyn_into()?;
         Ok(rows.to_vec().into_iter().map(Row).collect())
@@ -158,7 +170,7 @@ pub async fn transaction(
             );
         }
         let done = settled(piece_within(&database.batch(prepared)?, PATIENCE)).await?;
-        if done.is_undefined() { Err(js("no answer within 5 s").into()) } else { Ok(()) }
+        if done.is_undefined() { Err(too_late(PATIENCE)) } else { Ok(()) }
     };
     run.await.map_err(reason)
 }

@@ -1,7 +1,7 @@
 //! What the worker is set up with: its bindings, variables and secrets, by their names in wrangler.toml.
 
 use wasm_bindgen::prelude::*;
-use worker::js_sys::Reflect;
+use worker::js_sys::{Object, Reflect};
 
 use super::js::{js, string};
 
@@ -15,6 +15,12 @@ impl Env {
     /// The value of a variable or a secret; none where it is not set.
     pub fn text(&self, name: &'static str) -> Option<String> {
         string(self, name)
+    }
+
+    /// The names of all that there is.
+    pub fn names(&self) -> Vec<String> {
+        let names = Object::keys(self.unchecked_ref::<Object>());
+        names.iter().filter_map(|name| name.as_string()).collect()
     }
 
     /// Whether there is a binding of the name.

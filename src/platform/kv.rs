@@ -6,6 +6,7 @@ use worker::js_sys::{Array, Map, Object, Promise, Reflect};
 use super::env::Env;
 use super::js::{js, object, reason, string};
 use super::task::settled;
+use super::within::{piece_within, too_late};
 
 #[wasm_bindgen]
 extern "C" {
@@ -98,6 +99,9 @@ pub async fn delete(env: &Env, binding: &'static str, key: &str) -> Result<(), S
     delete.await.map(drop).map_err(reason)
 }
 
+/// How long KV is waited for, in milliseconds.
+const PATIENCE: u32 = 5_000;
+
 /// Reads the values of all `keys` of a namespace in one go, in their order; a key that is not there has none.
 /// What was read is kept at Cloudflare's edge for `seconds`, at the least 30
 /// (<https://developers.cloudflare.com/kv/api/read-key-value-pairs/#cachettl-parameter>).
@@ -109,11 +113,27 @@ pub async fn read(
     keys: &[String],
     seconds: u32,
 ) -> Result<Vec<Option<String>>, String> {
+    read_within(env, binding, keys, seconds, PATIENCE).await
+}
+
+/// The same, waited for no longer than so many milliseconds.
+pub async fn read_within(
+    env: &Env,
+    binding: &'static str,
+    keys: &[String],
+    seconds: u32,
+    milliseconds: u32,
+) -> Result<Vec<Option<String>>, String> {
     let read = async {
         let namespace: KvNamespace = env.binding(binding)?;
         let options = object(&[("type", "text".into()), ("cacheTtl", seconds.into())])?;
         let keys: Array = keys.iter().map(JsValue::from).collect();
-        let values: Map = settled(namespace.get(&keys, &options)?).await?.unchecked_into();
+        let values = namespace.get(&keys, &options)?;
+        let values = settled(piece_within(&values, milliseconds)).await?;
+        if values.is_undefined() {
+            return Err(too_late(milliseconds));
+        }
+        let values: Map = values.unchecked_into();
         Ok(keys.iter().map(|key| values.get(&key).as_string()).collect())
     };
     read.await.map_err(reason)

@@ -17,6 +17,7 @@ pub mod response;
 mod room;
 mod stream;
 pub mod task;
+mod within;
 
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;

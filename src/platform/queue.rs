@@ -1,12 +1,13 @@
 //! Queues: what is put on them, and what comes off them.
 
 use wasm_bindgen::JsValue;
-use worker::js_sys::{Array, JSON, Reflect};
+use worker::js_sys::{Array, JSON, Promise, Reflect};
 use worker::{console_error, worker_sys};
 
 use super::env::Env;
 use super::js::{js, object, reason};
 use super::task::settled;
+use super::within::{kept_within, too_late};
 use super::{now, random};
 
 /// A message as the runtime has it.
@@ -21,21 +22,26 @@ impl From<RawMessage> for Message {
     }
 }
 
+/// How long a queue is waited for, in milliseconds, where nobody waits for an answer of the gate's.
+const PATIENCE: u32 = 10_000;
+
 /// Puts a text on a queue; it is there for certain once this is done.
 ///
 /// Errors with what the runtime said instead.
 pub async fn send(env: &Env, binding: &'static str, text: &str) -> Result<(), String> {
-    send_later(env, binding, text, 0).await
+    send_later(env, binding, text, 0, PATIENCE).await
 }
 
-/// Puts a text on a queue, which delivers it in so many seconds at the earliest.
+/// Puts a text on a queue, which delivers it in so many seconds at the earliest. The queue is waited for no longer than so
+/// many milliseconds.
 ///
-/// Errors with what the runtime said instead.
+/// Errors with what the runtime said instead. What is too late may still have been put there.
 pub async fn send_later(
     env: &Env,
     binding: &'static str,
     text: &str,
     seconds: u32,
+    milliseconds: u32,
 ) -> Result<(), String> {
     let send = async {
         let queue: worker_sys::Queue = env.binding(binding)?;
@@ -44,17 +50,26 @@ pub async fn send_later(
             options.push(("delaySeconds", seconds.into()));
         }
         let options = object(&options)?;
-        settled(queue.send(text.into(), options.into())?).await
+        taken(queue.send(text.into(), options.into())?, milliseconds).await
     };
-    send.await.map(drop).map_err(reason)
+    send.await.map_err(reason)
 }
 
-/// The most messages that a queue takes at once (<https://developers.cloudflare.com/queues/platform/limits/>).
-const BATCH: usize = 100;
+/// Waits for a queue to take what it was given.
+async fn taken(promise: Promise, milliseconds: u32) -> Result<(), JsValue> {
+    let taken = settled(kept_within(&promise, milliseconds)).await?;
+    if taken.is_undefined() { Err(too_late(milliseconds)) } else { Ok(()) }
+}
+
+/// The most messages that a queue takes at once, and the most bytes of them: 256 KB with what is the queue's own
+/// (<https://developers.cloudflare.com/queues/platform/limits/>).
+pub const BATCH: usize = 100;
+/// See [`BATCH`].
+pub const BATCH_BYTES: usize = 240_000;
 
 /// Puts texts on a queue, which delivers each so many seconds after the one before.
 ///
-/// Errors with what the runtime said instead.
+/// Errors with what the runtime said instead: what stood before the batch that failed is on the queue.
 pub async fn send_spaced(
     env: &Env,
     binding: &'static str,
@@ -62,20 +77,26 @@ pub async fn send_spaced(
     seconds: u32,
 ) -> Result<(), String> {
     let send = async {
+        let queue: worker_sys::Queue = env.binding(binding)?;
+        let (mut batch, mut bytes) = (Array::new(), 0);
         let mut delay: u32 = 0;
-        for texts in texts.chunks(BATCH) {
-            let queue: worker_sys::Queue = env.binding(binding)?;
-            let batch = Array::new();
-            for text in texts {
-                let message = [
-                    ("body", JsValue::from(text.as_str())),
-                    ("contentType", js("text").into()),
-                    ("delaySeconds", delay.into()),
-                ];
-                batch.push(&object(&message)?.into());
-                delay = delay.saturating_add(seconds);
+        for text in texts {
+            if batch.length() as usize == BATCH || bytes + text.len() > BATCH_BYTES {
+                let full = std::mem::replace(&mut batch, Array::new());
+                bytes = 0;
+                taken(queue.send_batch(full, JsValue::UNDEFINED)?, PATIENCE).await?;
             }
-            settled(queue.send_batch(batch, JsValue::UNDEFINED)?).await?;
+            let message = [
+                ("body", JsValue::from(text.as_str())),
+                ("contentType", js("text").into()),
+                ("delaySeconds", delay.into()),
+            ];
+            batch.push(&object(&message)?.into());
+            bytes += text.len();
+            delay = delay.saturating_add(seconds);
+        }
+        if batch.length() > 0 {
+            taken(queue.send_batch(batch, JsValue::UNDEFINED)?, PATIENCE).await?;
         }
         Ok(())
     };

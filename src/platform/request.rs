@@ -1,7 +1,7 @@
 //! An HTTP request that came in.
 
 use wasm_bindgen::prelude::*;
-use worker::js_sys::{JsString, Promise, Uint8Array};
+use worker::js_sys::{JsString, Uint8Array};
 /// An HTTP request that came in.
 pub use worker::web_sys::Request;
 
@@ -10,6 +10,7 @@ use super::now;
 use super::room::Room;
 use super::stream::{CHUNK, Reader};
 use super::task::settled;
+use super::within::{piece_within, within};
 
 #[wasm_bindgen]
 extern "C" {
@@ -18,31 +19,6 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn get(this: &Headers, name: &JsString) -> Option<String>;
-}
-
-/// (In JavaScript, for a promise made here takes two closures. `Promise.race` with `scheduler.wait` made a forged delivery
-/// take 5 percent longer.)
-#[wasm_bindgen(inline_js = "
-export const within = (promise, milliseconds) =>
-  new Promise((resolve, reject) => {
-    promise.then(resolve, reject);
-    setTimeout(resolve, milliseconds);
-  });
-
-export const pieceWithin = (promise, milliseconds) =>
-  new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
-  });
-")]
-extern "C" {
-    /// A promise that is kept or broken as the one that is given, or kept with nothing after so many milliseconds. Its
-    /// timer goes with the request: to clear it made a forged delivery take 3 percent longer.
-    fn within(promise: &Promise, milliseconds: u32) -> Promise;
-
-    /// The same for one of many in a request. Its timer is cleared, for it would keep what the promise was kept with.
-    #[wasm_bindgen(js_name = pieceWithin)]
-    pub(super) fn piece_within(promise: &Promise, milliseconds: u32) -> Promise;
 }
 
 /// The most bytes of a body that is small: most deliveries are, and a few large ones are to keep none of them out.

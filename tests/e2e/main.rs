@@ -25,4 +25,5 @@ mod secrets;
 mod soak;
 mod standin;
 mod statuses;
+mod surge;
 mod tasks;

@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod delivery;
 pub mod described;
+pub mod edge;
 pub mod fixtures;
 pub mod gate;
 pub mod github;

@@ -1,0 +1,322 @@
+//! Bursts, and what Cloudflare is made of not answering: whatever hangs, each delivery is answered within 10 seconds, and
+//! what was answered 202 arrives. `npm run surge` makes each a minute of ten times the usual rate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+
+use crate::support::delivery::Delivery;
+use crate::support::edge::{Edge, Mood};
+use crate::support::fixtures::payload;
+use crate::support::origin::{Origin, Received, Reply};
+
+/// How many deliveries a second are usual.
+const USUAL: u32 = 20;
+
+/// Within what GitHub wants an answer.
+const PATIENCE_OF_GITHUB: Duration = Duration::from_secs(10);
+
+/// How long the origin may get nothing new before what is missing counts as lost.
+const STANDSTILL: Duration = Duration::from_secs(30);
+
+/// How often the minute's cron trigger goes off here.
+const MINUTE: Duration = Duration::from_secs(2);
+
+/// How long there are deliveries, and how many a second.
+struct Load {
+    lasting: Duration,
+    rate: u32,
+}
+
+impl Load {
+    /// Seconds by the variable `SURGE_SECONDS`, at ten times the usual rate; a short one at the usual rate without it.
+    fn of_this_run() -> Self {
+        match std::env::var("SURGE_SECONDS") {
+            Ok(seconds) => {
+                Self { lasting: Duration::from_secs(seconds.parse().unwrap()), rate: 10 * USUAL }
+            }
+            Err(_) => Self { lasting: Duration::from_secs(3), rate: USUAL },
+        }
+    }
+}
+
+/// What came of a surge.
+#[derive(Debug, Default)]
+struct Counts {
+    answers: BTreeMap<String, usize>,
+    slowest: Duration,
+    accepted: BTreeSet<String>,
+    arrived: BTreeMap<String, usize>,
+}
+
+impl Counts {
+    fn lost(&self) -> usize {
+        self.accepted.iter().filter(|build| !self.arrived.contains_key(*build)).count()
+    }
+
+    fn unasked(&self) -> usize {
+        self.arrived.keys().filter(|build| !self.accepted.contains(*build)).count()
+    }
+
+    fn answered(&self, answer: &str) -> usize {
+        self.answers.get(answer).copied().unwrap_or(0)
+    }
+}
+
+/// A deployment of its own, of one of a hundred repositories.
+fn deployment(number: u32) -> Delivery {
+    let repository = format!("octocat/repository-{}", number % 100);
+    let mut payload = payload("deployment.created");
+    payload["repository"]["full_name"] = repository.clone().into();
+    payload["repository"]["clone_url"] = format!("https://github.com/{repository}.git").into();
+    payload["deployment"]["id"] = (1_000_000 + number).into();
+    Delivery::json("deployment", payload.to_string())
+}
+
+/// Sends deliveries at a steady rate, whether or not those before are answered, as GitHub does.
+fn send(edge: &Edge, load: &Load) -> Counts {
+    let runtime = Runtime::new().unwrap();
+    let counts = Arc::new(Mutex::new(Counts::default()));
+    let client = reqwest::Client::builder().pool_max_idle_per_host(64).build().unwrap();
+    let count = (load.lasting.as_secs_f64() * f64::from(load.rate)) as u32;
+    runtime.block_on(async {
+        let began = Instant::now();
+        let mut sent = tokio::task::JoinSet::new();
+        for number in 0..count {
+            let due = began + Duration::from_secs(1) * number / load.rate;
+            tokio::time::sleep_until(due.into()).await;
+            let Delivery { headers, body, .. } = deployment(number);
+            let mut request = client.post(&edge.url).body(body);
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
+            let counts = Arc::clone(&counts);
+            sent.spawn(async move {
+                let began = Instant::now();
+                let answer = request.send().await.expect("an answer");
+                let status = answer.status().as_u16();
+                let body: serde_json::Value =
+                    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+                let mut counts = counts.lock().unwrap();
+                counts.slowest = counts.slowest.max(began.elapsed());
+                let code = body["code"].as_str().unwrap();
+                *counts.answers.entry(format!("{status} {code}")).or_default() += 1;
+                if status == 202 {
+                    counts.accepted.insert(body["build"].as_str().unwrap().to_owned());
+                }
+            });
+        }
+        sent.join_all().await;
+    });
+    Arc::try_unwrap(counts).unwrap().into_inner().unwrap()
+}
+
+/// How often each build has been accepted by the origin.
+fn arrived(accepted: &Mutex<BTreeMap<String, usize>>) -> BTreeMap<String, usize> {
+    accepted.lock().unwrap().clone()
+}
+
+/// Has a surge come to a gate with so many build queues, some of whose neighbours are as they are told; makes them well
+/// when it is over, and waits for what was accepted.
+fn surge(
+    name: &str,
+    shards: &[u32],
+    vars: &[(&'static str, &str)],
+    moods: &[(&str, Mood)],
+) -> Counts {
+    let taken = Arc::new(Mutex::new(BTreeMap::new()));
+    let noted = Arc::clone(&taken);
+    let origin = Origin::start_with(move |received: &Received, _| {
+        let build = received.body["id"].as_str().unwrap().to_owned();
+        *noted.lock().unwrap().entry(build).or_default() += 1;
+        Reply::Status(202)
+    });
+    let edge = Edge::start(&origin.url, shards, vars);
+    edge.set("octocat/*", "deployment");
+    for (stand_in, mood) in moods {
+        edge.tell(stand_in, *mood);
+    }
+    let load = Load::of_this_run();
+    let mut counts = send(&edge, &load);
+    for (stand_in, _) in moods {
+        edge.tell(stand_in, Mood::Well);
+    }
+    let healed = Instant::now();
+    let (mut progress, mut ticked) = (Instant::now(), Instant::now() - MINUTE);
+    let waiting = || edge.number("SELECT COUNT(*) FROM outbox");
+    while (counts.lost() > 0 || waiting() > 0) && progress.elapsed() < STANDSTILL {
+        if ticked.elapsed() >= MINUTE {
+            edge.cron("* * * * *");
+            ticked = Instant::now();
+        }
+        thread::sleep(Duration::from_millis(100));
+        let now = arrived(&taken);
+        if now.len() > counts.arrived.len() {
+            progress = Instant::now();
+        }
+        counts.arrived = now;
+    }
+    let all_after = healed.elapsed();
+    // What comes twice may come later.
+    thread::sleep(Duration::from_secs(1));
+    counts.arrived = arrived(&taken);
+    let twice = counts.arrived.values().filter(|times| **times > 1).count();
+    println!("{name}: {} a second for {} s", load.rate, load.lasting.as_secs());
+    for (answer, count) in &counts.answers {
+        println!("  {count:>6}  answered {answer}");
+    }
+    println!("  {:>6.2}  seconds, the slowest answer", counts.slowest.as_secs_f64());
+    println!("  {:>6}  accepted", counts.accepted.len());
+    println!(
+        "  {:>6}  arrived, all of them {:.1} s after the surge",
+        counts.arrived.len(),
+        all_after.as_secs_f64()
+    );
+    println!("  {twice:>6}  arrived twice, under the same id");
+    println!("  {:>6}  lost", counts.lost());
+    println!("  {:>6}  in the outbox", waiting());
+    assert!(counts.slowest < PATIENCE_OF_GITHUB, "{name}: {:?}", counts.slowest);
+    assert_eq!(counts.lost(), 0, "{name}");
+    assert_eq!(waiting(), 0, "{name}");
+    counts
+}
+
+/// A name, the build queues that are bound, how who is disposed, and the one answer that all deliveries get.
+type Case<'a> = (&'a str, &'a [u32], &'a [(&'a str, Mood)], &'a str);
+
+/// Holds each of these to what every surge is held to, and to the one answer that all its deliveries get.
+fn hold(cases: &[Case]) {
+    for (name, shards, moods, answer) in cases {
+        let counts = surge(name, shards, &[], moods);
+        let sent: usize = counts.answers.values().sum();
+        assert_eq!(counts.answered(answer), sent, "{name}: {counts:?}");
+        // What was refused may arrive where only the answer was lost, and nothing else does.
+        if !moods.iter().any(|(_, mood)| *mood == Mood::LosesAnswers) {
+            assert_eq!(counts.unasked(), 0, "{name}");
+        }
+    }
+}
+
+const QUEUED: &str = "202 deployment-queued";
+
+#[test]
+fn what_a_queue_does_not_take_in_time_another_or_the_outbox_does() {
+    use Mood::{Hangs, LosesAnswers, Refuses};
+    hold(&[
+        ("all is well", &[1], &[], QUEUED),
+        ("the queue hangs", &[1], &[("builds", Hangs)], QUEUED),
+        ("the queue refuses", &[1], &[("builds", Refuses)], QUEUED),
+        ("the queue loses its answers", &[1], &[("builds", LosesAnswers)], QUEUED),
+        ("one of three queues hangs", &[1, 2, 3], &[("builds-2", Hangs)], QUEUED),
+        (
+            "all of three queues hang",
+            &[1, 2, 3],
+            &[("builds", Hangs), ("builds-2", Hangs), ("builds-3", Hangs)],
+            QUEUED,
+        ),
+    ]);
+}
+
+#[test]
+fn where_the_ledger_or_kv_hangs_each_delivery_is_answered_in_time() {
+    use Mood::{Hangs, LosesAnswers, Refuses};
+    hold(&[
+        ("the ledger hangs", &[1], &[("d1", Hangs)], QUEUED),
+        ("the ledger refuses", &[1], &[("d1", Refuses)], QUEUED),
+        ("KV hangs", &[1], &[("kv", Hangs)], "503 policy-unavailable"),
+        (
+            "the queue hangs, and the ledger loses its answers",
+            &[1],
+            &[("builds", Hangs), ("d1", LosesAnswers)],
+            "503 queue-unavailable",
+        ),
+        (
+            "the queue and the ledger hang",
+            &[1],
+            &[("builds", Hangs), ("d1", Hangs)],
+            "503 queue-unavailable",
+        ),
+    ]);
+}
+
+/// Sends a deployment whose last byte comes after `pause`: gives the answer's first line, and how long it took in all.
+fn send_slowly(edge: &Edge, number: u32, pause: Duration) -> (String, Duration) {
+    let Delivery { headers, body, .. } = deployment(number);
+    let address = edge.url.trim_start_matches("http://").trim_end_matches('/');
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    write!(stream, "POST / HTTP/1.1\r\nHost: gate\r\n{headers}Content-Length: {length}\r\n\r\n")
+        .unwrap();
+    let (last, first) = body.split_last().unwrap();
+    stream.write_all(first).unwrap();
+    thread::sleep(pause);
+    stream.write_all(&[*last]).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    (line.trim().to_owned(), began.elapsed())
+}
+
+#[test]
+fn a_body_that_comes_late_leaves_the_others_less_time_and_all_of_them_have_nine_seconds() {
+    let origin = Origin::start();
+    let edge = Edge::start(&origin.url, &[1, 2], &[]);
+    edge.set("octocat/*", "deployment");
+    let pause = Duration::from_millis(7_500);
+    let all = ["builds", "builds-2", "d1", "kv"];
+    for (hanging, answer) in [
+        (&all[..1], "HTTP/1.1 202 Accepted"),
+        (&all[..2], "HTTP/1.1 202 Accepted"),
+        (&all[..3], "HTTP/1.1 503 Service Unavailable"),
+        (&all[3..], "HTTP/1.1 503 Service Unavailable"),
+    ] {
+        for stand_in in all {
+            edge.tell(stand_in, Mood::Well);
+        }
+        for stand_in in hanging {
+            edge.tell(stand_in, Mood::Hangs);
+        }
+        let (line, took) = send_slowly(&edge, 1, pause);
+        assert_eq!(line, answer, "{hanging:?} hang");
+        assert!(took < Duration::from_millis(9_500), "{hanging:?} hang: {took:?}");
+    }
+}
+
+#[test]
+fn a_queue_is_added_and_drained_and_nothing_is_lost() {
+    let origin = Origin::start();
+    let mut edge = Edge::start(&origin.url, &[1], &[]);
+    edge.set("octocat/*", "deployment");
+    edge.pause(true);
+    let mut number = 0;
+    let mut deliver = |edge: &Edge, count: u32| {
+        for _ in 0..count {
+            number += 1;
+            let Delivery { headers, body, .. } = deployment(number);
+            let request = headers
+                .into_iter()
+                .fold(ureq::post(&edge.url), |request, header| request.header(header.0, header.1));
+            assert_eq!(request.send(&body).unwrap().status(), 202);
+        }
+        (edge.on_queue("builds"), edge.on_queue("builds-2"))
+    };
+    assert_eq!(deliver(&edge, 20), (20, 0));
+    edge.bind(&[1, 2]);
+    let (first, second) = deliver(&edge, 40);
+    assert!(first > 20 && second > 0 && first + second == 60, "{first} {second}");
+    // Nothing is put on it any more, and what lies there is still delivered.
+    edge.bind(&[1]);
+    assert_eq!(deliver(&edge, 20), (first + 20, second));
+    edge.pause(false);
+    let builds: Vec<String> =
+        origin.settled(80).iter().map(|received| received.body["id"].to_string()).collect();
+    assert_eq!((builds.len(), builds.iter().collect::<BTreeSet<_>>().len()), (80, 80));
+    assert_eq!((edge.on_queue("builds"), edge.on_queue("builds-2")), (0, 0));
+}

@@ -60,8 +60,8 @@ const TONES = {
   "timed-out": "bad",
 };
 
-export function Badge({ children }) {
-  return <span class={`badge ${TONES[children] ?? "plain"}`}>{String(children).replace("_", " ")}</span>;
+export function Badge({ tone, children }) {
+  return <span class={`badge ${tone ?? TONES[children] ?? "plain"}`}>{String(children).replace("_", " ")}</span>;
 }
 
 // Sentences of the gate: what stands between backticks is to be entered as it is, and what between < and > is a URL.

@@ -26,7 +26,7 @@ import { pretty } from "./lists.jsx";
 const SEGMENTS = ["dead-letters"];
 
 const REASONS = {
-  "origin-refused": "The build service refused it for good.",
+  "origin-refused": "The build service refused it for good. To redrive it helps only where the build service has changed.",
   "origin-did-not-accept": "The build service answered something else than yes until time or retries ran out.",
   "origin-unreachable": "The build service did not answer until time or retries ran out.",
   "origin-not-configured": "A setting of the build service was missing or wrong until time or retries ran out.",
@@ -37,7 +37,7 @@ const REASONS = {
 export const LETTER_COLUMNS = [
   ["Kept", (item) => <a href={href([...SEGMENTS, item.id])}><Time at={item.stored_at} /></a>],
   ["Repository", (item) => <Repository name={item.repository} />],
-  ["Was to be", (item) => (item.queue === "github" ? "done on GitHub" : "built")],
+  ["Was to be done", (item) => (item.queue === "github" ? "on GitHub" : "a build")],
   ["Reason", (item) => (<><code>{item.reason}</code><span class="why">{REASONS[item.reason]}</span></>)],
   ["Last status", (item) => item.status ?? <span class="none">–</span>],
   ["Attempts", (item) => item.attempts ?? <span class="none">–</span>],
@@ -129,7 +129,11 @@ export function Letters({ filters }) {
   return (
     <>
       <Heading>Dead letters</Heading>
-      <p>What could not be handed over or done on GitHub until time or retries ran out. None of it is lost: redrive it.</p>
+      <p>
+        What the build service refused for good, and what could not be handed over or done on GitHub until time or retries ran
+        out. None of it is lost. Redrive what failed for a reason that is gone; drop what the owner has to mend, for that is
+        built at their next push or deployment.
+      </p>
       <Filters segments={SEGMENTS} filters={filters} fields={fields} />
       {running && <Progress running={running} onClose={() => setRunning(null)} />}
       {isLoading && <Loading />}
@@ -139,7 +143,7 @@ export function Letters({ filters }) {
         <>
           <p class="buttons">
             <span>
-              {data.count} {data.count === 1 ? "matches" : "match"}.
+              {data.count === 1 ? "One matches." : `${data.count} match.`}
             </span>
             <button
               type="button"
@@ -215,7 +219,7 @@ export function Letter({ id }) {
             <Badge>{data.reason}</Badge> {REASONS[data.reason]}
           </p>
           <p class="buttons">
-            <button type="button" class="primary" onClick={redrive} disabled={data.reason === "message-unreadable"}>
+            <button type="button" class={data.reason === "origin-refused" ? "" : "primary"} onClick={redrive} disabled={data.reason === "message-unreadable"}>
               Redrive
             </button>
             <button type="button" onClick={() => setIsAsked(true)}>
@@ -226,7 +230,7 @@ export function Letter({ id }) {
             facts={[
               ["Repository", data.repository && <Repository name={data.repository} />],
               ["Build", data.build && <a href={href(["builds", data.build])}>{data.build}</a>],
-              ["Was to be", data.queue === "github" ? "done on GitHub" : "built"],
+              ["Was to be done", data.queue === "github" ? "on GitHub" : "a build"],
               ["What went wrong", data.detail],
               ["The build service’s last answer", data.answer && <pre tabIndex={0}>{data.answer}</pre>],
               ["Its status", data.status],

@@ -23,6 +23,7 @@ import {
   Table,
   Time,
 } from "../parts.jsx";
+import { HINTS, storyOf } from "../hints.js";
 import { href } from "../route.js";
 
 const ALL_CODES = Object.values(codes).flat().sort();
@@ -118,9 +119,18 @@ export function Delivery({ id }) {
           <p class="verdict">
             <Badge>{data.outcome}</Badge> <code>{data.code}</code>
           </p>
-          <p class="answer">
-            <Sentences text={data.message} />
-          </p>
+          <section class="note" aria-labelledby="answered">
+            <h2 id="answered">What GitHub was answered, for the repository’s owner</h2>
+            <p>
+              <Sentences text={data.message} />
+            </p>
+          </section>
+          {HINTS[data.code] && (
+            <p>
+              <strong>For you:</strong> {HINTS[data.code]}{" "}
+              {data.repository && <Repository name={data.repository} />}
+            </p>
+          )}
           <Facts
             facts={[
               ["Repository", data.repository && <Repository name={data.repository} />],
@@ -152,20 +162,16 @@ export function Delivery({ id }) {
   );
 }
 
-// What is known of a build, in words: of one that waits, what for.
-function known({ state, description, handed_over_at, answer, attempts }) {
-  if (state !== "queued") return description;
-  if (handed_over_at) return "taken by the build service, which has not reported of it yet";
-  return answer ? `not taken yet, after ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}: ${answer}` : description;
-}
+// How a build is, as a badge: one that waits is no success yet.
+const BuildBadge = ({ build }) => <Badge tone={build.state === "queued" ? "busy" : undefined}>{build.state}</Badge>;
 
 export const BUILD_COLUMNS = [
   ["Queued", (item) => <a href={href(["builds", item.id])}><Time at={item.queued_at} /></a>],
   ["Repository", (item) => <Repository name={item.repository} />],
   ["Commit", (item) => <Commit repository={item.repository} sha={item.sha} />],
-  ["Of", (item) => (item.environment ? `deployment to ${item.environment}` : `push to ${item.ref}`)],
-  ["State", (item) => <Badge>{item.state}</Badge>],
-  ["What is known", (item) => <span class="why">{known(item)}</span>],
+  ["Built for", (item) => (item.environment ? `deployment to ${item.environment}` : `push to ${item.ref}`)],
+  ["State", (item) => <BuildBadge build={item} />],
+  ["What is known", (item) => <span class="why">{storyOf(item).text}</span>],
   ["Log", (item) => (item.log_url ? <Link to={item.log_url}>log</Link> : <span class="none">–</span>)],
 ];
 
@@ -208,13 +214,14 @@ export function Build({ id }) {
       {data && (
         <>
           <p class="verdict">
-            <Badge>{data.state}</Badge> {known(data)}
+            <BuildBadge build={data} /> {storyOf(data).text}
           </p>
+          {storyOf(data).todo && <p>{storyOf(data).todo}</p>}
           <Facts
             facts={[
               ["Repository", <Repository name={data.repository} />],
               ["Commit", <Commit repository={data.repository} sha={data.sha} />],
-              ["Of", data.environment ? `a deployment of ${data.ref} to ${data.environment}` : `a push to ${data.ref}`],
+              ["Built for", data.environment ? `a deployment of ${data.ref} to ${data.environment}` : `a push to ${data.ref}`],
               ["Queued", <Time at={data.queued_at} />],
               ["Posted to it last", data.attempted_at && !data.handed_over_at && <Time at={data.attempted_at} />],
               ["Taken by the build service", data.handed_over_at && <Time at={data.handed_over_at} />],
@@ -329,7 +336,10 @@ export function AutoDeployment({ repository, sha }) {
       {isLoading && <Loading />}
       {failure && !data && <Failed failure={failure} again={reload} />}
       {data && data.items.length === 0 && (
-        <Empty>The gate has not looked at this commit: its deployment, if there is one, was made by somebody else.</Empty>
+        <Empty>
+          Nothing is known of this commit. Either GitHub could not be asked about it yet (the overview says so), or the gate
+          does not deploy this repository’s commits, or it never heard of this one.
+        </Empty>
       )}
       {data?.items.map((item) => (
         <section key={item.id}>

@@ -4,6 +4,7 @@ import { useContext, useEffect, useState } from "preact/hooks";
 
 import { ask, path, query, useAnswer } from "../api.js";
 import { Badge, Command, Facts, Filters, Heading, Link, Loading, Failed, Outcome, Sentences, Session, Time } from "../parts.jsx";
+import { storyOf } from "../hints.js";
 import { go, href } from "../route.js";
 import { AUTO_COLUMNS, BUILD_COLUMNS, DELIVERY_COLUMNS, List } from "./lists.jsx";
 import { LETTER_COLUMNS } from "./letters.jsx";
@@ -13,7 +14,15 @@ const place = (name) => href(["repositories", ...name.split("/")]);
 const COLUMNS = [
   ["Repository", (item) => <a href={place(item.repository)}>{item.repository}</a>],
   ["Trigger", (item) => (item.policy ? item.policy.trigger : <Badge>error</Badge>)],
-  ["A push", (item) => item.comes_to?.push ?? <span class="why">{item.problem}</span>],
+  [
+    "A push",
+    (item) => (
+      <>
+        {item.comes_to?.push ?? <Sentences text={item.problem} />}
+        {item.policy?.auto_deploy && `; once it is green, it ${item.comes_to.green}`}
+      </>
+    ),
+  ],
   [
     "Last delivery",
     (item) =>
@@ -134,6 +143,11 @@ function Policy({ name, stored, onSaved }) {
           <label>
             The policy, as JSON
             <textarea rows={10} spellcheck={false} value={text} onInput={edited(setText)} />
+            <span class="why">
+              Fields: <code>trigger</code>, <code>environments</code>, <code>branches</code>, <code>build_when</code>,{" "}
+              <code>repository_id</code>, <code>auto_deploy</code> with <code>environments</code>, <code>branches</code> and{" "}
+              <code>contexts</code>.
+            </span>
           </label>
         )}
         <p class="buttons">
@@ -187,6 +201,69 @@ function Policy({ name, stored, onSaved }) {
 }
 
 const WHAT = { push: "A push", deployment: "A deployment", green: "A commit whose checks are green" };
+
+// What came of the last things that happened, the newest first: what its owner asks about is most often one of them.
+function InShort({ name }) {
+  const { isLive } = useContext(Session);
+  const of = { repository: name };
+  const deliveries = useAnswer(`deliveries?${query({ ...of, limit: 20 })}`, isLive).data?.items;
+  const builds = useAnswer(`builds?${query({ ...of, limit: 1 })}`, isLive).data?.items;
+  const autos = useAnswer(`auto-deployments?${query({ ...of, limit: 1 })}`, isLive).data?.items;
+  if (!deliveries || !builds || !autos) return <Loading />;
+  const [build] = builds;
+  const [auto] = autos;
+  const events = ["push", "deployment", "deployment_status"];
+  const delivery = deliveries.find((item) => !item.build && (events.includes(item.event) || item.outcome === "rejected"));
+  const parts = [];
+  if (build) {
+    const { text, todo } = storyOf(build);
+    parts.push({
+      at: build.queued_at,
+      title: <a href={href(["builds", build.id])}>The last build</a>,
+      badge: <Badge tone={build.state === "queued" ? "busy" : undefined}>{build.state}</Badge>,
+      text: (
+        <>
+          {text}. {todo} {build.log_url && <Link to={build.log_url}>Its log</Link>}
+        </>
+      ),
+    });
+  }
+  if (auto && auto.state !== "created") {
+    parts.push({
+      at: auto.first_seen_at,
+      title: <a href={href(["auto-deployments", ...name.split("/"), auto.sha])}>Commit {auto.sha.slice(0, 7)}</a>,
+      badge: <Badge>{auto.state}</Badge>,
+      text: (
+        <>
+          not deployed to {auto.environment}: <Sentences text={auto.reason} />
+        </>
+      ),
+    });
+  }
+  if (delivery) {
+    parts.push({
+      at: delivery.at,
+      title: <a href={href(["deliveries", delivery.id])}>The last {delivery.event} that built nothing</a>,
+      badge: <Badge>{delivery.outcome}</Badge>,
+      text: <Sentences text={delivery.message} />,
+    });
+  }
+  if (parts.length === 0) return null;
+  parts.sort((one, other) => (one.at < other.at ? 1 : -1));
+  return (
+    <section class="note" aria-labelledby="in-short">
+      <h2 id="in-short">In short</h2>
+      <ul class="story">
+        {parts.map(({ at, title, badge, text }) => (
+          <li>
+            {title}, <Time at={at} /> {badge}
+            <div>{text}</div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
 
 // What the gate is at GitHub for this repository: asked for only where somebody wants to know, for it asks GitHub.
 function AtGitHub({ name }) {
@@ -256,20 +333,21 @@ export function RepositoryPage({ owner, name }) {
       {failure && !isUnlinked && !data && <Failed failure={failure} again={reload} />}
       {!isLoading && (isSaved || data || isUnlinked) && (
         <>
+          {!stored && (
+            <p class="note failed">
+              <strong>It is not linked:</strong> no policy is set for it, so everything that GitHub delivers of it is
+              refused, and nothing is built. Set one below; what was refused is built once it is redelivered.
+            </p>
+          )}
+          {stored?.problem && (
+            <p class="note failed">
+              <strong>Its policy cannot be used,</strong> so everything that GitHub delivers of it is refused:{" "}
+              <Sentences text={stored.problem} /> Correct it below.
+            </p>
+          )}
+          {!isAll && <InShort name={full} />}
           <section aria-labelledby="policy">
             <h2 id="policy">Policy</h2>
-            {!stored && (
-              <p class="note failed">
-                <strong>It is not linked:</strong> no policy is set for it, so everything that GitHub delivers of it is
-                refused, and nothing is built.
-              </p>
-            )}
-            {stored?.problem && (
-              <p class="note failed">
-                <strong>Its policy cannot be used,</strong> so everything that GitHub delivers of it is refused:{" "}
-                <Sentences text={stored.problem} />
-              </p>
-            )}
             {stored?.policy && (
               <Facts
                 facts={[
@@ -304,7 +382,7 @@ export function RepositoryPage({ owner, name }) {
               "deliveries",
               DELIVERY_COLUMNS,
               "Its last deliveries",
-              "GitHub has delivered nothing of it that could be verified: it has no webhook that points here, the App is not installed on it, or the webhook’s secret is another. Its Recent Deliveries on GitHub tell which.",
+              "GitHub has delivered nothing of it that could be verified: it has no webhook that points here, the App is not installed on it, or the webhook’s secret is not the gate’s. Recent Deliveries, at its webhooks on GitHub, tell which; the overview counts what was forged, without saying whose it was.",
             )}
           </section>
           <section aria-labelledby="builds">
@@ -317,7 +395,7 @@ export function RepositoryPage({ owner, name }) {
             <h2 id="autos">
               Last auto-deployments <a class="more" href={href(["auto-deployments"], of)}>all</a>
             </h2>
-            {part("auto-deployments", AUTO_COLUMNS, "Its last auto-deployments", "The gate has looked at none of its commits.")}
+            {part("auto-deployments", AUTO_COLUMNS, "Its last auto-deployments", "The gate has looked at none of its commits: it does where the policy has auto_deploy.")}
           </section>
           <section aria-labelledby="letters">
             <h2 id="letters">
@@ -338,7 +416,8 @@ export function Search() {
   const { data } = useAnswer(search.length > 1 ? `repositories?${query({ search, limit: 8 })}` : null);
   const submit = (event) => {
     event.preventDefault();
-    const [owner, name, ...rest] = text.trim().split("/");
+    // As it is written, or as its page's URL has it.
+    const [owner, name, ...rest] = text.trim().replace(/^https?:\/\/[^/]+\//, "").replace(/(\.git)?\/?$/, "").split("/");
     if (owner && name && rest.length === 0) go(["repositories", owner, name]);
     else if (search) go(["repositories"], { search });
     setText("");

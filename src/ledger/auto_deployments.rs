@@ -276,6 +276,18 @@ pub(crate) async fn branch_of(
     rows.first().map(|row| row.get("branch")).transpose()
 }
 
+/// How many commits wait because GitHub does not answer as it should, and what it was about the last one of them.
+pub(crate) async fn unasked(env: &Env) -> Result<(u64, Option<String>), String> {
+    // (Such a reason begins as a `Failure` does.)
+    let statement = "SELECT COUNT(*) AS count, (SELECT reason FROM auto_deployments WHERE look_at IS NOT NULL AND \
+                     state = 'waiting' AND reason LIKE 'GitHub %' ORDER BY id DESC LIMIT 1) AS error \
+                     FROM auto_deployments WHERE look_at IS NOT NULL AND state = 'waiting' AND reason LIKE 'GitHub %'";
+    match d1::rows(env, LEDGER, statement, &[]).await?.first() {
+        Some(row) => Ok((row.get("count")?, row.get("error")?)),
+        None => Ok((0, None)),
+    }
+}
+
 /// A commit that is to be looked at again.
 #[derive(Debug)]
 pub struct Due {

@@ -402,6 +402,17 @@ pub(crate) async fn handovers(env: &Env) -> Result<Handovers, String> {
     })
 }
 
+/// Of how many builds GitHub could not be told and is yet to be, and what the last one of them met with.
+pub(crate) async fn untold(env: &Env) -> Result<(u64, Option<String>), String> {
+    let statement = "SELECT COUNT(*) AS count, (SELECT github_error FROM builds WHERE tell_at IS NOT NULL AND \
+                     github_error IS NOT NULL ORDER BY number DESC LIMIT 1) AS error FROM builds \
+                     WHERE tell_at IS NOT NULL AND github_error IS NOT NULL";
+    match d1::rows(env, LEDGER, statement, &[]).await?.first() {
+        Some(row) => Ok((row.get("count")?, row.get("error")?)),
+        None => Ok((0, None)),
+    }
+}
+
 /// Lists them, the newest first, with the number of the last one.
 pub(crate) async fn list(
     env: &Env,

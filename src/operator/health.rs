@@ -52,6 +52,10 @@ pub struct Known {
     pub reporting_since: Option<String>,
     /// How the handovers go.
     pub handovers: Handovers,
+    /// Of how many builds GitHub could not be told, and why not of the last one.
+    pub untold: (u64, Option<String>),
+    /// About how many commits GitHub could not be asked, and why not about the last one.
+    pub unasked: (u64, Option<String>),
     /// How many messages are kept that no queue took in time, and since when the oldest is, in milliseconds since 1970.
     pub outbox: (u64, Option<u64>),
     /// How many dead letters wait for somebody.
@@ -125,7 +129,7 @@ pub fn health(facts: &Facts) -> Health {
         Some(problem) => lacking("ORIGIN_SECRET", problem.as_str(), &put("ORIGIN_SECRET")),
     };
     let github = match (&facts.nobody_at_github, facts.has_github_queue) {
-        (None, true) => good("github", "the gate is somebody there"),
+        (None, true) => good("github", "the gate is known there, by its App or token"),
         (None, false) => lacking(
             "github",
             "there is no queue GITHUB_QUEUE, so on GitHub nothing is said of builds, and no deployment made",
@@ -164,7 +168,11 @@ pub fn health(facts: &Facts) -> Health {
             "set it in wrangler.toml, under [vars], and deploy",
         ),
     };
-    let mut items = vec![webhook_secret, queue, origin_url, origin_secret, github];
+    let mut items = vec![webhook_secret, queue, origin_url, origin_secret];
+    match &facts.ledger {
+        Ok(known) if github.ok => items.push(at_github(known).unwrap_or(github)),
+        _ => items.push(github),
+    }
     match &facts.ledger {
         Ok(known) => items.extend(going(facts, known)),
         Err(why) => items.push(lacking(
@@ -179,12 +187,31 @@ pub fn health(facts: &Facts) -> Health {
     Health { items }
 }
 
+/// What GitHub does not do that it was asked, if there is something.
+fn at_github(known: &Known) -> Option<Item> {
+    let Known { untold: (builds, build_error), unasked: (commits, commit_error), .. } = known;
+    let error = build_error.as_deref().or(commit_error.as_deref())?;
+    let plural = |count: &u64| if *count == 1 { "" } else { "s" };
+    let of_builds = format!("be told of {builds} build{}", plural(builds));
+    let of_commits = format!("be asked about {commits} commit{}", plural(commits));
+    let what = match (builds, commits) {
+        (0, _) => of_commits,
+        (_, 0) => of_builds,
+        _ => format!("{of_builds}, nor {of_commits}"),
+    };
+    Some(lacking(
+        "github",
+        format!("GitHub could not {what}: {error}"),
+        "it is tried again by itself; where GitHub is up (https://www.githubstatus.com), cargo run -- app check",
+    ))
+}
+
 /// How it goes, by what the ledger knows.
 fn going(facts: &Facts, known: &Known) -> Vec<Item> {
     let ago = |at: u64| format!("{} ago", length(facts.now.saturating_sub(at)));
     let Handovers { waiting, waiting_since, last_answer, reported_at } = &known.handovers;
     let last = match last_answer {
-        Some((answer, at)) => format!("it answered last {}: {answer}", ago(*at)),
+        Some((answer, at)) => format!("its last answer, {}: {answer}", ago(*at)),
         None => "it was not asked yet".to_owned(),
     };
     let origin = match waiting_since {
@@ -244,13 +271,13 @@ fn going(facts: &Facts, known: &Known) -> Vec<Item> {
         0 => good("dead letters", "none waits"),
         1 => lacking(
             "dead letters",
-            "one could not be handed over, or done at GitHub, and waits until somebody redrives or drops it",
+            "one request could not be handed over, or done at GitHub, and waits until somebody redrives or drops it",
             "cargo run -- dead-letters list",
         ),
         count => lacking(
             "dead letters",
             format!(
-                "{count} could not be handed over, or done at GitHub, and wait until somebody redrives or drops them"
+                "{count} requests could not be handed over, or done at GitHub, and wait until somebody redrives or drops them"
             ),
             "cargo run -- dead-letters list",
         ),
@@ -401,6 +428,20 @@ mod tests {
                 "outbox",
                 "2 messages wait for a queue that takes them, the oldest for 4 minutes",
             ),
+            (
+                with(Known { untold: (5, Some("GitHub answers 502".into())), ..known() }),
+                "github",
+                "GitHub could not be told of 5 builds: GitHub answers 502",
+            ),
+            (
+                with(Known {
+                    untold: (1, Some("GitHub answers 502".into())),
+                    unasked: (1, Some("GitHub answers 500".into())),
+                    ..known()
+                }),
+                "github",
+                "GitHub could not be told of 1 build, nor be asked about 1 commit: GitHub answers 502",
+            ),
             (Facts { has_github_queue: false, ..facts() }, "github", "GITHUB_QUEUE"),
             (with(Known::default()), "reports", "never reported"),
             (Facts { ledger: Err("D1".into()), ..facts() }, "LEDGER", "(D1)"),
@@ -414,12 +455,12 @@ mod tests {
             (
                 with(waiting(11)),
                 "origin",
-                "2 build requests wait for the build service, the oldest for 11 minutes; it answered last 60 seconds ago: 500",
+                "2 build requests wait for the build service, the oldest for 11 minutes; its last answer, 60 seconds ago: 500",
             ),
             (
                 with(Known { dead_letters: 3, ..known() }),
                 "dead letters",
-                "3 could not be handed over",
+                "3 requests could not be handed over",
             ),
             (
                 with(Known { failed_again: 4, ..known() }),

@@ -575,6 +575,8 @@ async fn known(env: &Env) -> Result<Known, String> {
     Ok(Known {
         reporting_since: builds::reporting_since(env).await?,
         handovers: builds::handovers(env).await?,
+        untold: builds::untold(env).await?,
+        unasked: auto_deployments::unasked(env).await?,
         outbox: outbox::waiting(env).await?,
         dead_letters: alerts::trouble(env, Kind::DeadLetter, now).await?.count,
         failed_again: alerts::trouble(env, Kind::Webhook, now).await?.count,

@@ -62,7 +62,7 @@ pub fn told(policy: Option<&Policy>) -> Told {
             };
             let when = match policy.build_when {
                 None => {
-                    "when it is made, or where a GitHub Actions job made it, once that has begun"
+                    "when it is made, and one that a GitHub Actions job made once the job has begun"
                 }
                 Some(BuildWhen::Created) => "when it is made",
                 Some(BuildWhen::InProgress) => "once its status is in_progress",
@@ -83,8 +83,7 @@ pub fn told(policy: Option<&Policy>) -> Told {
                         if names.len() == 1 { "is" } else { "are" }
                     )
                 }
-                None => "once all its statuses and checks are green, of which there must be one"
-                    .to_owned(),
+                None => "once all its statuses and checks are green, at least one".to_owned(),
             };
             format!(
                 "is deployed to {} {what}{}",
@@ -159,8 +158,8 @@ mod tests {
             (
                 "deployment",
                 "builds nothing: deployments do",
-                "builds unless it is to github-pages or of a pull request, when it is made, or where a GitHub Actions job \
-                 made it, once that has begun",
+                "builds unless it is to github-pages or of a pull request, when it is made, and one that a GitHub Actions \
+                 job made once the job has begun",
                 "is not deployed by the gate",
             ),
             (

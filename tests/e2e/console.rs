@@ -91,7 +91,7 @@ fn an_operator_sees_every_page_by_day_and_by_night_on_a_wide_and_on_a_narrow_scr
     );
     let commit = "#/auto-deployments/octocat/Hello-World/f95f852bd8fca8fcc58a9a2d6c842781e32a215e";
     let pages = [
-        ("overview", "#/", "Overview", "One could not be handed over"),
+        ("overview", "#/", "Overview", "One request could not be handed over"),
         ("deliveries", "#/deliveries", "Deliveries", "trigger-is-deployment"),
         ("delivery", delivery.as_str(), "Delivery", "goes to the build service"),
         ("builds", "#/builds", "Builds", "deployment to production"),
@@ -105,7 +105,8 @@ fn an_operator_sees_every_page_by_day_and_by_night_on_a_wide_and_on_a_narrow_scr
             "repository",
             "#/repositories/octocat/Hello-World",
             "octocat/Hello-World",
-            "builds nothing: deployments do",
+            // What came of the last thing, first.
+            "The last build",
         ),
     ];
     for (is_dark, width) in [(false, 1280), (true, 1280), (false, 360)] {

@@ -40,9 +40,13 @@ export function storyOf({ state, description, handed_over_at, attempted_at, answ
     return { text: description, todo: "The log says why. What is mended there is built at the next push or deployment." };
   }
   if (state === "error" && !handed_over_at) {
+    // The description has the status already.
+    const said = answer?.replace(/^\d+: /, "");
     return {
-      text: answer ? `${description}: ${answer}` : description,
-      todo: "What the build service refused for good is mended by the owner, and built at the next push or deployment; what it did not take while it was down, redrive: its dead letter is below.",
+      text: said && /\D/.test(said) ? `${description}: ${said}` : description,
+      todo: description.includes("refused")
+        ? "The owner mends that, and the next push or deployment is built. To redrive it helps only where the build service has changed."
+        : "Once the build service is well, redrive it: it is among the dead letters.",
     };
   }
   return { text: description };

@@ -4,7 +4,7 @@ import { useContext, useEffect, useState } from "preact/hooks";
 
 import { ask, path, query, useAnswer } from "../api.js";
 import { Badge, Command, Facts, Filters, Heading, Link, Loading, Failed, Outcome, Sentences, Session, Time } from "../parts.jsx";
-import { storyOf } from "../hints.js";
+import { HINTS, storyOf } from "../hints.js";
 import { go, href } from "../route.js";
 import { AUTO_COLUMNS, BUILD_COLUMNS, DELIVERY_COLUMNS, List } from "./lists.jsx";
 import { LETTER_COLUMNS } from "./letters.jsx";
@@ -213,7 +213,9 @@ function InShort({ name }) {
   const [build] = builds;
   const [auto] = autos;
   const events = ["push", "deployment", "deployment_status"];
-  const delivery = deliveries.find((item) => !item.build && (events.includes(item.event) || item.outcome === "rejected"));
+  // What was found at the commit says more than that it is looked at.
+  const isTold = (item) => item.build || (auto && item.code === "auto-deployment-queued");
+  const delivery = deliveries.find((item) => !isTold(item) && (events.includes(item.event) || item.outcome === "rejected"));
   const parts = [];
   if (build) {
     const { text, todo } = storyOf(build);
@@ -245,7 +247,11 @@ function InShort({ name }) {
       at: delivery.at,
       title: <a href={href(["deliveries", delivery.id])}>The last {delivery.event} that built nothing</a>,
       badge: <Badge>{delivery.outcome}</Badge>,
-      text: <Sentences text={delivery.message} />,
+      text: (
+        <>
+          <Sentences text={delivery.message} /> {HINTS[delivery.code] && <strong>For you:</strong>} {HINTS[delivery.code]}
+        </>
+      ),
     });
   }
   if (parts.length === 0) return null;

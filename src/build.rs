@@ -128,6 +128,8 @@ impl Build {
 
     /// The build service was asked to take it, `attempts` times by now, and has answered this.
     pub fn tried(self, attempts: u32, answer: String, now: u64) -> Option<Self> {
+        // One that was held lies on the queue anew, which counts from the beginning.
+        let attempts = if attempts > self.attempts { attempts } else { self.attempts + 1 };
         let (attempted_at, answer) = (Some(now), Some(answer));
         self.handed_over_at.is_none().then_some(Self { attempts, attempted_at, answer, ..self })
     }

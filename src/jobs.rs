@@ -72,7 +72,7 @@ pub async fn work(message: Message, env: &Env, given_up: bool) -> Result<(), Err
         stored_at: &stored_at,
         message: &text,
     };
-    let tried = attempt.tried(number);
+    let tried = (attempt.tried(number), message.sent_at());
     let left = settle(env, &message, Work::GitHub, &schedule, tried, &letter, is_last).await;
     if let (Step::Bury, Some(Job::TellStatus(job))) = (left.step, &job) {
         statuses::give_up(env, job).await;

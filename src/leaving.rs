@@ -20,19 +20,20 @@ pub struct Left {
     pub told: Result<(), Error>,
 }
 
-/// Lets a message go, or has it tried again, by what an attempt came to. `letter` is what is kept of it if it is given
-/// up; `is_last` says that the queue deletes it if it is not kept now.
+/// Lets a message go, or has it tried again, by what an attempt came to. It has waited since `queued_at`, in milliseconds
+/// since 1970. `letter` is what is kept of it if it is given up; `is_last` says that the queue deletes it if it is not kept
+/// now.
 pub async fn settle(
     env: &Env,
     message: &Message,
     work: Work,
     schedule: &Schedule,
-    tried: Try,
+    (tried, queued_at): (Try, u64),
     letter: &DeadLetter<'_>,
     is_last: bool,
 ) -> Left {
     let (number, random) = (message.attempt(), platform::random());
-    let age = platform::now().saturating_sub(message.sent_at()) / 1_000;
+    let age = platform::now().saturating_sub(queued_at) / 1_000;
     let later = Step::Retry(schedule.delay(number, random));
     let (step, ledger_error) = match schedule.next(tried, number, age, random) {
         // What the ledger does not keep stays on the queue.

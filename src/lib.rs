@@ -25,6 +25,7 @@
 pub mod about;
 pub mod alerts;
 pub mod auto_deploy;
+pub mod breaker;
 pub mod build;
 pub mod delivery;
 pub mod github;
@@ -174,6 +175,7 @@ pub fn scheduled(cron: String, env: Env) -> Task {
         let swept = if is_tidying { sweep::run(&env, false).await } else { Ok(None) };
         jobs::keep_limit(&env).await;
         let sent = if is_tidying { Ok(0) } else { sending::empty_outbox(&env).await };
+        let released = if is_tidying { Ok(0) } else { handover::release(&env).await };
         let told = if is_tidying { Ok(0) } else { alerts::look(&env).await };
         let forgotten = if is_tidying { journal::forget(&env).await } else { Ok(()) };
         if let Ok(Some(sweep)) = &swept {
@@ -186,16 +188,19 @@ pub fn scheduled(cron: String, env: Env) -> Task {
             swept.as_ref().err(),
             forgotten.as_ref().err(),
             sent.as_ref().err(),
+            released.as_ref().err(),
             told.as_ref().err(),
         ];
         let errors: Vec<&str> = errors.into_iter().flatten().map(String::as_str).collect();
         let detail = (!errors.is_empty()).then(|| errors.join("; "));
         let LookedAgain { silent, untold } = builds.unwrap_or_default();
         let looks = commits.unwrap_or_default();
-        let (sent, alerts) = (sent.unwrap_or_default(), told.unwrap_or_default());
+        let (sent, released) = (sent.unwrap_or_default(), released.unwrap_or_default());
+        let alerts = told.unwrap_or_default();
         platform::log(&log::Line::Scheduled {
             cron: &cron,
             sent,
+            released,
             looks,
             silent,
             untold,

@@ -40,7 +40,7 @@ pub enum Line<'a> {
     },
     /// What became of an attempt to hand a build request over.
     Handover {
-        /// `accepted`, `retried`, `dead-letter` or `queued-again`.
+        /// `accepted`, `retried`, `held`, `dead-letter` or `queued-again`.
         outcome: &'static str,
         /// The attempt's code.
         code: &'static str,
@@ -118,6 +118,8 @@ pub enum Line<'a> {
         cron: &'a str,
         /// How many messages were put on their queue out of the outbox.
         sent: u64,
+        /// How many build requests that were held were put on the queue again.
+        released: u64,
         /// How many commits are looked at again.
         looks: usize,
         /// How many builds have ended because nothing was heard of them.

@@ -23,7 +23,8 @@ const LONGEST_PAUSE: f64 = 50.0;
 /// In how many milliseconds GitHub is to be told of a change: after that, the cron trigger asks again.
 const TOLD_WITHIN: u64 = 2 * 60_000;
 
-/// Keeps that a build request lies on the queue since a time, and has GitHub told of it. `message` is its text.
+/// Keeps that a build request lies on the queue since a time, and has GitHub told of it. `message` is its text. Gives since
+/// when it does, where the build service has not taken it yet.
 ///
 /// Errors where the ledger does not answer.
 pub(crate) async fn begin(
@@ -32,7 +33,7 @@ pub(crate) async fn begin(
     message: &str,
     queued_at: u64,
     now: u64,
-) -> Result<(), String> {
+) -> Result<Option<u64>, String> {
     let mut build = Build::queued(&request.id, queued_at);
     let tell_at = to_tell(env, &mut build, now);
     let stored = builds::begin(env, request, message, &build, tell_at).await?;
@@ -42,8 +43,10 @@ pub(crate) async fn begin(
     }
     if stored.build.clone().begun_again(now).is_some() {
         change(env, &request.id, now, &|build| build.begun_again(now)).await?;
+        return Ok(Some(queued_at));
     }
-    Ok(())
+    let Build { handed_over_at, queued_at, .. } = stored.build;
+    Ok(handed_over_at.is_none().then_some(queued_at))
 }
 
 /// Changes what is kept of a build, and has GitHub told of it: gives the build as it is then. None where nothing is kept of

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::ledger::outbox;
 use crate::message::Work;
+use crate::message::build_request::LARGEST_MESSAGE;
 use crate::platform::env::Env;
 use crate::platform::{self, queue};
 
@@ -60,6 +61,10 @@ pub(crate) async fn send(
             Err(why) => problems.push(format!("{binding}: {why}")),
         }
     }
+    if message.len() > LARGEST_MESSAGE {
+        // No queue would ever take it out of there.
+        return Err(problems.join("; "));
+    }
     let now = platform::now();
     let left = until.saturating_sub(now).try_into().unwrap_or(u32::MAX);
     match outbox::keep(env, work, message, now, left).await {
@@ -108,13 +113,25 @@ async fn empty_some(env: &Env, work: Work) -> Result<u64, String> {
     let kept = outbox::first(env, work).await?;
     let Some(last) = kept.last() else { return Ok(0) };
     let through = last.id;
-    let texts: Vec<String> = kept.into_iter().map(|kept| kept.message).collect();
+    let texts: Vec<(String, u32)> = kept.into_iter().map(|kept| (kept.message, 0)).collect();
+    send_all(env, work, &texts).await?;
+    // Only now: should the ledger not let go of them, they come twice.
+    outbox::forget(env, work, through).await
+}
+
+/// Puts messages on one of their queues, each to be done with in so many seconds at the earliest.
+///
+/// Errors with what went wrong; some of them may be there all the same.
+pub(crate) async fn send_all(
+    env: &Env,
+    work: Work,
+    messages: &[(String, u32)],
+) -> Result<(), String> {
     let shards = shards(env, work)?;
     let mut problems = Vec::new();
     for binding in in_turn(&shards, platform::random()) {
-        match queue::send_spaced(env, binding, &texts, 0).await {
-            // Only now: should the ledger not let go of them, they come twice.
-            Ok(()) => return outbox::forget(env, work, through).await,
+        match queue::send_all(env, binding, messages).await {
+            Ok(()) => return Ok(()),
             Err(why) => problems.push(format!("{binding}: {why}")),
         }
     }

@@ -29,6 +29,7 @@ const REASONS = {
   "origin-refused": "The build service refused it for good. To redrive it helps only where the build service has changed.",
   "origin-did-not-accept": "The build service answered something else than yes until time or retries ran out.",
   "origin-unreachable": "The build service did not answer until time or retries ran out.",
+  "origin-held": "The build service took nothing until time ran out.",
   "origin-not-configured": "A setting of the build service was missing or wrong until time or retries ran out.",
   "message-unreadable": "It is no message of the gate’s. Drop it.",
   "given-up-by-queue": "The queue’s own retries ran out.",

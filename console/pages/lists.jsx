@@ -163,7 +163,7 @@ export function Delivery({ id }) {
 }
 
 // How a build is, as a badge: one that waits is no success yet.
-const BuildBadge = ({ build }) => <Badge tone={build.state === "queued" ? "busy" : undefined}>{build.state}</Badge>;
+export const BuildBadge = ({ build }) => <Badge tone={build.state === "queued" ? "busy" : undefined}>{build.state}</Badge>;
 
 export const BUILD_COLUMNS = [
   ["Queued", (item) => <a href={href(["builds", item.id])}><Time at={item.queued_at} /></a>],

@@ -6,7 +6,7 @@ import { ask, path, query, useAnswer } from "../api.js";
 import { Badge, Command, Facts, Filters, Heading, Link, Loading, Failed, Outcome, Sentences, Session, Time } from "../parts.jsx";
 import { HINTS, storyOf } from "../hints.js";
 import { go, href } from "../route.js";
-import { AUTO_COLUMNS, BUILD_COLUMNS, DELIVERY_COLUMNS, List } from "./lists.jsx";
+import { AUTO_COLUMNS, BUILD_COLUMNS, BuildBadge, DELIVERY_COLUMNS, List } from "./lists.jsx";
 import { LETTER_COLUMNS } from "./letters.jsx";
 
 const place = (name) => href(["repositories", ...name.split("/")]);
@@ -45,7 +45,7 @@ const COLUMNS = [
           <a href={href(["builds", item.last_build.id])}>
             <Time at={item.last_build.since} />
           </a>{" "}
-          <Badge>{item.last_build.state}</Badge>
+          <BuildBadge build={item.last_build} />
         </>
       ) : (
         <span class="none">none</span>
@@ -222,7 +222,7 @@ function InShort({ name }) {
     parts.push({
       at: build.queued_at,
       title: <a href={href(["builds", build.id])}>The last build</a>,
-      badge: <Badge tone={build.state === "queued" ? "busy" : undefined}>{build.state}</Badge>,
+      badge: <BuildBadge build={build} />,
       text: (
         <>
           {text}. {todo} {build.log_url && <Link to={build.log_url}>Its log</Link>}

@@ -31,6 +31,11 @@ pub enum Attempt {
         /// Why not.
         detail: String,
     },
+    /// The origin is not asked just then, for it takes nothing, or has asked for a pause.
+    Held {
+        /// In how many seconds it is asked again.
+        seconds: u64,
+    },
     /// A setting is missing or wrong, so nothing was sent.
     NotConfigured {
         /// Which one, and what is wrong with it.
@@ -65,6 +70,27 @@ impl Attempt {
         }
     }
 
+    /// Whether the origin takes builds: none where it was not asked.
+    pub fn is_taking(&self) -> Option<bool> {
+        match self {
+            Self::Accepted { .. } | Self::Refused { .. } => Some(true),
+            Self::NotAccepted { .. } | Self::Unreachable { .. } => Some(false),
+            Self::Held { .. }
+            | Self::NotConfigured { .. }
+            | Self::Unreadable { .. }
+            | Self::GivenUpByQueue => None,
+        }
+    }
+
+    /// How long a pause the origin asks for, in seconds, of everybody: a `Retry-After` with a status that is about itself
+    /// (<https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>, <https://www.rfc-editor.org/rfc/rfc6585#section-4>).
+    pub fn pause(&self) -> Option<u64> {
+        match self {
+            Self::NotAccepted { status: 429 | 503, retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// What it means for the next attempt.
     pub fn tried(&self) -> Try {
         match self {
@@ -73,6 +99,7 @@ impl Attempt {
             Self::NotAccepted { retry_after, .. } => {
                 Try::Again { no_sooner_than: retry_after.unwrap_or(0) }
             }
+            Self::Held { seconds } => Try::Again { no_sooner_than: *seconds },
             Self::Unreachable { .. } | Self::NotConfigured { .. } => {
                 Try::Again { no_sooner_than: 0 }
             }
@@ -86,6 +113,7 @@ impl Attempt {
             Self::Refused { .. } => "origin-refused",
             Self::NotAccepted { .. } => "origin-did-not-accept",
             Self::Unreachable { .. } => "origin-unreachable",
+            Self::Held { .. } => "origin-held",
             Self::NotConfigured { .. } => "origin-not-configured",
             Self::Unreadable { .. } => "message-unreadable",
             Self::GivenUpByQueue => "given-up-by-queue",
@@ -138,6 +166,7 @@ impl Attempt {
             Self::Unreachable { .. } => {
                 "the build service could not be reached until time ran out".to_owned()
             }
+            Self::Held { .. } => "the build service took nothing until time ran out".to_owned(),
             Self::NotConfigured { .. } => "the gate is not set up to hand it over".to_owned(),
             Self::Unreadable { .. } => "its request cannot be read".to_owned(),
             Self::GivenUpByQueue => "the queue gave it up".to_owned(),

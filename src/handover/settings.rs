@@ -11,6 +11,10 @@ const ORIGIN_TIMEOUT: u64 = 30;
 /// handed over six at a time (<https://developers.cloudflare.com/queues/platform/limits/>).
 const LONGEST_TIMEOUT: u64 = 300;
 
+/// How many requests that were held go out in a minute, and how many can at most.
+const BACKLOG: u64 = 600;
+const LARGEST_BACKLOG: u64 = 60_000;
+
 /// What the handover is set up with.
 #[derive(Debug)]
 pub struct Settings {
@@ -19,6 +23,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Where to post to, or what is wrong with the settings.
     pub origin: Result<Origin, String>,
+    /// How many requests that were held go out in a minute; the default where the setting is wrong.
+    pub backlog_per_minute: u64,
 }
 
 /// The origin build service.
@@ -47,9 +53,16 @@ impl Settings {
             }
             Ok(Origin { url, secrets, patience: patience as u32 })
         };
-        match Schedule::read(&get) {
-            Ok(schedule) => Self { schedule, origin: origin() },
-            Err(problem) => Self { schedule: Schedule::default(), origin: Err(problem) },
+        let backlog = || match number(&get, "BACKLOG_PER_MINUTE", BACKLOG)? {
+            backlog @ 1..=LARGEST_BACKLOG => Ok(backlog),
+            _ => Err(format!("BACKLOG_PER_MINUTE is not from 1 to {LARGEST_BACKLOG}")),
+        };
+        let (schedule, backlog) = (Schedule::read(&get), backlog());
+        let problem = schedule.as_ref().err().or(backlog.as_ref().err()).cloned();
+        Self {
+            origin: problem.map_or_else(origin, Err),
+            schedule: schedule.unwrap_or_default(),
+            backlog_per_minute: backlog.unwrap_or(BACKLOG),
         }
     }
 }
@@ -79,6 +92,7 @@ mod tests {
         assert_eq!(settings.schedule, Schedule::default());
         let origin = settings.origin.unwrap();
         assert_eq!((&*origin.url, origin.patience), ("https://origin.example/builds", 30));
+        assert_eq!(settings.backlog_per_minute, 600);
     }
 
     #[test]
@@ -89,9 +103,11 @@ mod tests {
             ("MAX_RETRIES", Some("3")),
             ("GIVE_UP_AFTER_SECONDS", Some("4")),
             ("ORIGIN_TIMEOUT_SECONDS", Some("300")),
+            ("BACKLOG_PER_MINUTE", Some("60000")),
         ]);
         assert_eq!(settings.schedule, Schedule::new(1, 2, 3, 4).unwrap());
         assert_eq!(settings.origin.unwrap().patience, 300);
+        assert_eq!(settings.backlog_per_minute, 60_000);
     }
 
     #[test]
@@ -113,6 +129,9 @@ mod tests {
             ("ORIGIN_TIMEOUT_SECONDS", Some("0"), "ORIGIN_TIMEOUT_SECONDS is not from 1 to 300"),
             ("ORIGIN_TIMEOUT_SECONDS", Some("301"), "ORIGIN_TIMEOUT_SECONDS is not from 1 to 300"),
             ("ORIGIN_TIMEOUT_SECONDS", Some("-1"), "ORIGIN_TIMEOUT_SECONDS is not a whole number"),
+            ("BACKLOG_PER_MINUTE", Some("0"), "BACKLOG_PER_MINUTE is not from 1 to 60000"),
+            ("BACKLOG_PER_MINUTE", Some("60001"), "BACKLOG_PER_MINUTE is not from 1 to 60000"),
+            ("BACKLOG_PER_MINUTE", Some("x"), "BACKLOG_PER_MINUTE is not a whole number"),
             ("MAX_RETRIES", Some(" "), "MAX_RETRIES is not a whole number"),
             ("MAX_RETRIES", Some("many"), "MAX_RETRIES is not a whole number"),
             ("MAX_RETRIES", Some("101"), "MAX_RETRIES is 101, which is not from 1 to 100"),

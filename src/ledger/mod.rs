@@ -6,6 +6,7 @@ pub mod auto_deployments;
 pub mod builds;
 mod conditions;
 pub mod dead_letters;
+pub(crate) mod held;
 pub mod journal;
 pub(crate) mod last;
 pub(crate) mod marks;

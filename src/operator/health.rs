@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::{Breaker, State};
 use crate::github::limit::Limit;
 use crate::message::build::Handovers;
 use crate::message::sweep::Sweep;
@@ -21,7 +22,7 @@ const KEPT: u64 = 3 * 60_000;
 pub struct Facts {
     /// When that is, in milliseconds since 1970.
     pub now: u64,
-    /// Whether the gate is reached from its own machine only: cron triggers do not run there.
+    /// Whether the gate is reached from its own machine only: cron triggers may not run there.
     pub is_local: bool,
     /// Whether there is a webhook secret.
     pub has_webhook_secret: bool,
@@ -56,6 +57,10 @@ pub struct Known {
     pub untold: (u64, Option<String>),
     /// About how many commits GitHub could not be asked, and why not about the last one.
     pub unasked: (u64, Option<String>),
+    /// Whether the build service is asked.
+    pub breaker: Breaker,
+    /// How many build requests are held because it is not.
+    pub held: u64,
     /// How many messages are kept that no queue took in time, and since when the oldest is, in milliseconds since 1970.
     pub outbox: (u64, Option<u64>),
     /// How many dead letters wait for somebody.
@@ -214,6 +219,17 @@ fn going(facts: &Facts, known: &Known) -> Vec<Item> {
         Some((answer, at)) => format!("its last answer, {}: {answer}", ago(*at)),
         None => "it was not asked yet".to_owned(),
     };
+    let last = match (known.breaker.state(facts.now), known.held) {
+        (State::Closed, 0) => last,
+        (State::Closed, held) => format!("{last}; {held} were held, and go out bit by bit"),
+        (State::HalfOpen, _) => {
+            format!("{last}; it takes nothing, and the next request tries it again")
+        }
+        (State::Open { until }, held) => format!(
+            "{last}; it takes nothing or has asked for a pause, so nothing is posted until {}, and then one request ({held} are held)",
+            rfc3339(until)
+        ),
+    };
     let origin = match waiting_since {
         None => good("origin", format!("nothing waits for the build service; {last}")),
         Some(since) => {
@@ -321,9 +337,7 @@ fn sweep(facts: &Facts, swept: Option<&Sweep>) -> Item {
         return good(
             NAME,
             match facts.is_local {
-                true => {
-                    "none was made yet, for no cron triggers run here: cargo run -- sweep makes one"
-                }
+                true => "none was made yet: cargo run -- sweep makes one",
                 false => "none was made yet: the cron trigger makes one every ten minutes",
             },
         );
@@ -422,6 +436,15 @@ mod tests {
                 "github",
                 "nothing is said of builds",
             ),
+            (
+                with(Known {
+                    breaker: Breaker::default().tripped(NOW, Some(300)),
+                    held: 7,
+                    ..waiting(11)
+                }),
+                "origin",
+                "so nothing is posted until 2026-11-22T20:17:00Z, and then one request (7 are held)",
+            ),
             (Facts { build_queues: vec![], ..facts() }, "BUILD_QUEUE", "is refused"),
             (
                 with(Known { outbox: (2, Some(NOW - 4 * MINUTE)), ..known() }),
@@ -505,6 +528,7 @@ mod tests {
                 "BUILD_QUEUE",
                 "2 queues: A, B",
             ),
+            (with(Known { held: 7, ..waiting(1) }), "origin", "7 were held, and go out bit by bit"),
             (facts(), "outbox", "empty"),
             (
                 with(Known { outbox: (1, Some(NOW - MINUTE)), ..known() }),

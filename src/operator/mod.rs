@@ -11,6 +11,7 @@ pub mod token;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use crate::breaker::Breaker;
 use crate::build::Build;
 use crate::github::api::{AppFacts, AppHook, Call, Failure, Installation};
 use crate::github::app::NoIdentity;
@@ -19,7 +20,8 @@ use crate::github::{GitHub, Page, gather};
 use crate::journal::settings;
 use crate::ledger::dead_letters::{DeadLetterSummary, StoredDeadLetter};
 use crate::ledger::{
-    alerts, auto_deployments, builds, dead_letters, journal, last, marks, outbox, sessions, sweeps,
+    alerts, auto_deployments, builds, dead_letters, held, journal, last, marks, outbox, sessions,
+    sweeps,
 };
 use crate::log;
 use crate::message::alert::Kind;
@@ -577,6 +579,8 @@ async fn known(env: &Env) -> Result<Known, String> {
         handovers: builds::handovers(env).await?,
         untold: builds::untold(env).await?,
         unasked: auto_deployments::unasked(env).await?,
+        breaker: Breaker::from_text(marks::get(env, marks::BREAKER).await?.as_deref()),
+        held: held::count(env).await?,
         outbox: outbox::waiting(env).await?,
         dead_letters: alerts::trouble(env, Kind::DeadLetter, now).await?.count,
         failed_again: alerts::trouble(env, Kind::Webhook, now).await?.count,

@@ -67,20 +67,18 @@ pub const BATCH: usize = 100;
 /// See [`BATCH`].
 pub const BATCH_BYTES: usize = 240_000;
 
-/// Puts texts on a queue, which delivers each so many seconds after the one before.
+/// Puts texts on a queue, which delivers each in so many seconds at the earliest.
 ///
 /// Errors with what the runtime said instead: what stood before the batch that failed is on the queue.
-pub async fn send_spaced(
+pub async fn send_all(
     env: &Env,
     binding: &'static str,
-    texts: &[String],
-    seconds: u32,
+    texts: &[(String, u32)],
 ) -> Result<(), String> {
     let send = async {
         let queue: worker_sys::Queue = env.binding(binding)?;
         let (mut batch, mut bytes) = (Array::new(), 0);
-        let mut delay: u32 = 0;
-        for text in texts {
+        for (text, seconds) in texts {
             if batch.length() as usize == BATCH || bytes + text.len() > BATCH_BYTES {
                 let full = std::mem::replace(&mut batch, Array::new());
                 bytes = 0;
@@ -89,11 +87,10 @@ pub async fn send_spaced(
             let message = [
                 ("body", JsValue::from(text.as_str())),
                 ("contentType", js("text").into()),
-                ("delaySeconds", delay.into()),
+                ("delaySeconds", (*seconds).into()),
             ];
             batch.push(&object(&message)?.into());
             bytes += text.len();
-            delay = delay.saturating_add(seconds);
         }
         if batch.length() > 0 {
             taken(queue.send_batch(batch, JsValue::UNDEFINED)?, PATIENCE).await?;

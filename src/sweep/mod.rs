@@ -86,10 +86,10 @@ pub async fn run(env: &Env, by_operator: bool) -> Result<Option<Sweep>, String> 
     let due = sweeps::take_due(env, &looked_at, &AGAIN_AFTER, MOST_REDELIVERIES, now).await?;
     sweep.redelivering = due.len() as u64;
     let mut messages = Vec::new();
-    for job in due {
-        messages.push(job.into_message().map_err(|error| error.to_string())?);
+    for (seconds, job) in (0..).zip(due) {
+        messages.push((job.into_message().map_err(|error| error.to_string())?, seconds));
     }
-    if let Err(why) = queue::send_spaced(env, Work::GitHub.binding(), &messages, 1).await {
+    if let Err(why) = queue::send_all(env, Work::GitHub.binding(), &messages).await {
         // They come again, each after its time.
         sweep.problems.push(format!("the queue did not take the redeliveries: {why}"));
     }

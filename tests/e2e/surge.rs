@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -70,11 +71,15 @@ impl Counts {
 
 /// A deployment of its own, of one of a hundred repositories.
 fn deployment(number: u32) -> Delivery {
-    let repository = format!("octocat/repository-{}", number % 100);
+    deployment_of(&format!("octocat/repository-{}", number % 100), 1_000_000 + number)
+}
+
+/// A deployment of a repository, of this id.
+fn deployment_of(repository: &str, id: u32) -> Delivery {
     let mut payload = payload("deployment.created");
-    payload["repository"]["full_name"] = repository.clone().into();
+    payload["repository"]["full_name"] = repository.into();
     payload["repository"]["clone_url"] = format!("https://github.com/{repository}.git").into();
-    payload["deployment"]["id"] = (1_000_000 + number).into();
+    payload["deployment"]["id"] = id.into();
     Delivery::json("deployment", payload.to_string())
 }
 
@@ -242,6 +247,154 @@ fn where_the_ledger_or_kv_hangs_each_delivery_is_answered_in_time() {
             "503 queue-unavailable",
         ),
     ]);
+}
+
+/// Has the minute's cron trigger go off again and again, until something is so: says how long that took.
+fn ticked_until(edge: &Edge, what: &str, is_so: impl Fn() -> bool) -> Duration {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(
+            began.elapsed() < 6 * STANDSTILL,
+            "waited in vain until {what}:\n{}",
+            edge.output()
+        );
+        edge.cron("* * * * *");
+        thread::sleep(MINUTE);
+    }
+    began.elapsed()
+}
+
+#[test]
+fn an_origin_that_is_down_is_asked_by_few_and_gets_everything_when_it_is_up() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let taken = Arc::new(Mutex::new(BTreeMap::<String, usize>::new()));
+    let (down, asked, noted) = (Arc::clone(&is_down), Arc::clone(&attempts), Arc::clone(&taken));
+    let origin = Origin::start_with(move |received: &Received, _| {
+        if down.load(Ordering::SeqCst) {
+            asked.fetch_add(1, Ordering::SeqCst);
+            return Reply::Status(502);
+        }
+        let build = received.body["id"].as_str().unwrap().to_owned();
+        *noted.lock().unwrap().entry(build).or_default() += 1;
+        Reply::Status(202)
+    });
+    let vars = [("RETRY_FIRST_SECONDS", "1"), ("BACKLOG_PER_MINUTE", "60000")];
+    let edge = Edge::start(&origin.url, &[1], &vars);
+    edge.set("octocat/*", "deployment");
+    let load = Load::of_this_run();
+    let counts = send(&edge, &load);
+    let held = || edge.number("SELECT COUNT(*) FROM held") as usize;
+    ticked_until(&edge, "all wait", || held() >= counts.accepted.len() - 1);
+    let (asked, are_held) = (attempts.load(Ordering::SeqCst), held());
+    is_down.store(false, Ordering::SeqCst);
+    let arrived = || taken.lock().unwrap().clone();
+    let took = ticked_until(&edge, "all is there", || arrived().len() == counts.accepted.len());
+    let twice = arrived().values().filter(|times| **times > 1).count();
+    println!("the origin is down: {} a second for {} s", load.rate, load.lasting.as_secs());
+    println!("  {:>6}  accepted", counts.accepted.len());
+    println!("  {asked:>6}  times the origin was asked while it was down");
+    println!("  {are_held:>6}  held in the ledger at its end");
+    println!("  {:>6}  arrived, {:.1} s after it was up", arrived().len(), took.as_secs_f64());
+    println!("  {twice:>6}  arrived twice, under the same id");
+    assert_eq!(counts.answered(QUEUED), counts.accepted.len());
+    assert_eq!(arrived().into_keys().collect::<BTreeSet<_>>(), counts.accepted);
+    assert_eq!(twice, 0);
+    // Those that are on their way when the fifth comes back, and the probes.
+    assert!(asked < 60, "{asked} of {}", counts.accepted.len());
+}
+
+#[test]
+fn a_pause_that_the_origin_asks_for_is_one_of_the_whole_gate() {
+    let pause = Duration::from_secs(6);
+    let origin = Origin::start_with(move |_, number| match number {
+        0 => Reply::With {
+            status: 503,
+            headers: vec![("Retry-After", pause.as_secs().to_string())],
+            body: "builders are full".into(),
+        },
+        _ => Reply::Status(202),
+    });
+    let edge = Edge::start(&origin.url, &[1], &[("RETRY_FIRST_SECONDS", "1")]);
+    edge.set("octocat/*", "deployment");
+    let deliver = |number: u32| {
+        let Delivery { headers, body, .. } = deployment(number);
+        let request = headers
+            .into_iter()
+            .fold(ureq::post(&edge.url), |request, header| request.header(header.0, header.1));
+        assert_eq!(request.send(&body).unwrap().status(), 202);
+    };
+    deliver(0);
+    origin.wait_for(1);
+    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM marks WHERE name = 'breaker'") == 1);
+    for number in 1..=10 {
+        deliver(number);
+    }
+    ticked_until(&edge, "all is there", || origin.received().len() >= 12);
+    let received = origin.settled(12);
+    let ids: BTreeSet<String> =
+        received.iter().map(|received| received.body["id"].to_string()).collect();
+    assert_eq!((received.len(), ids.len()), (12, 11));
+    let waited = received[1].at.duration_since(received[0].at);
+    assert!(waited >= pause - Duration::from_millis(100), "{waited:?}");
+}
+
+#[test]
+fn a_repository_with_many_builds_keeps_no_other_waiting_at_an_origin_that_takes_few() {
+    const A_SECOND: usize = 20;
+    let taken = Arc::new(Mutex::new(Vec::<(Instant, String)>::new()));
+    let noted = Arc::clone(&taken);
+    let origin = Origin::start_with(move |received: &Received, _| {
+        let mut taken = noted.lock().unwrap();
+        let lately = taken.iter().rev().take_while(|(at, _)| at.elapsed() < Duration::from_secs(1));
+        if lately.count() >= A_SECOND {
+            let headers = vec![("Retry-After", "5".to_owned())];
+            return Reply::With { status: 429, headers, body: String::new() };
+        }
+        taken.push((Instant::now(), received.body["repository"]["full_name"].to_string()));
+        Reply::Status(202)
+    });
+    // Three quarters of what the origin can take.
+    let backlog = (A_SECOND * 45).to_string();
+    let vars = [("RETRY_FIRST_SECONDS", "1"), ("BACKLOG_PER_MINUTE", backlog.as_str())];
+    let edge = Edge::start(&origin.url, &[1], &vars);
+    edge.set("octocat/*", "deployment");
+    let (many, others) = match std::env::var("SURGE_SECONDS") {
+        Ok(_) => (5_000, 50),
+        Err(_) => (500, 20),
+    };
+    let deliver = |repository: &str, id: u32| {
+        let Delivery { headers, body, .. } = deployment_of(repository, id);
+        let request = headers
+            .into_iter()
+            .fold(ureq::post(&edge.url), |request, header| request.header(header.0, header.1));
+        assert_eq!(request.send(&body).unwrap().status(), 202);
+    };
+    let began = Instant::now();
+    for number in 0..many {
+        deliver("octocat/many", 1_000_000 + number);
+    }
+    for number in 0..others {
+        deliver(&format!("octocat/other-{number}"), 2_000_000 + number);
+    }
+    let delivered = began.elapsed();
+    ticked_until(&edge, "all is there", || taken.lock().unwrap().len() == (many + others) as usize);
+    let taken = taken.lock().unwrap();
+    let last_of = |is_wanted: &dyn Fn(&str) -> bool| {
+        let wanted = taken.iter().filter(|(_, repository)| is_wanted(repository));
+        wanted.map(|(at, _)| at.duration_since(began)).max().unwrap()
+    };
+    let (all, last_other) = (last_of(&|_| true), last_of(&|name| name.contains("other")));
+    println!(
+        "one repository with {many} builds, {others} with one each, an origin that takes {A_SECOND} a second"
+    );
+    println!("  {:>6.1}  seconds until all were delivered", delivered.as_secs_f64());
+    println!(
+        "  {:>6.1}  seconds until the last of the others' was at the origin",
+        last_other.as_secs_f64()
+    );
+    println!("  {:>6.1}  seconds until the last of all was", all.as_secs_f64());
+    assert!(last_other < all / 2, "{last_other:?} of {all:?}");
 }
 
 /// Sends a deployment whose last byte comes after `pause`: gives the answer's first line, and how long it took in all.

@@ -1,0 +1,13 @@
+-- Build requests that are kept from a build service that takes nothing, or has asked for a pause, until it is well: the cron
+-- trigger puts them on the queue again, and then they are gone from here. src/ledger/held.rs says in which order.
+CREATE TABLE held (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  build TEXT NOT NULL UNIQUE,
+  repository_id INTEGER NOT NULL,
+  -- When it was queued first.
+  queued_at INTEGER NOT NULL,
+  held_at INTEGER NOT NULL,
+  message TEXT NOT NULL
+);
+CREATE INDEX held_by_repository ON held (repository_id, queued_at);
+CREATE INDEX held_by_age ON held (queued_at);

@@ -140,7 +140,7 @@ impl Route {
         if location.path == OPERATOR {
             return match method {
                 "GET" | "HEAD" => Ok(Self::Console),
-                _ => Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD" }),
+                _ => Ok(Self::Operator(Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD" }))),
             };
         }
         if location.path == SESSION {
@@ -148,7 +148,10 @@ impl Route {
                 "GET" => Ok(Self::Session(SessionRoute::Show)),
                 "POST" => Ok(Self::Session(SessionRoute::Begin)),
                 "DELETE" => Ok(Self::Session(SessionRoute::End)),
-                _ => Err(NoRoute::MethodNotAllowed { allow: "GET, POST, DELETE" }),
+                _ => {
+                    let allow = "GET, POST, DELETE";
+                    Ok(Self::Operator(Err(NoRoute::MethodNotAllowed { allow })))
+                }
             };
         }
         if let Some(path) = location.path.strip_prefix(OPERATOR) {
@@ -308,15 +311,15 @@ mod tests {
 
     #[test]
     fn the_console_is_for_whoever_opens_it_and_lets_in_who_has_the_token() {
-        let get = Err(NoRoute::MethodNotAllowed { allow: "GET, HEAD" });
+        let not_allowed = |allow| Ok(Route::Operator(Err(NoRoute::MethodNotAllowed { allow })));
         for (method, path, route) in [
             ("GET", "/-/", Ok(Route::Console)),
             ("HEAD", "/-/?a=b", Ok(Route::Console)),
-            ("POST", "/-/", get),
+            ("POST", "/-/", not_allowed("GET, HEAD")),
             ("POST", "/-/session", Ok(Route::Session(SessionRoute::Begin))),
             ("GET", "/-/session", Ok(Route::Session(SessionRoute::Show))),
             ("DELETE", "/-/session", Ok(Route::Session(SessionRoute::End))),
-            ("PUT", "/-/session", Err(NoRoute::MethodNotAllowed { allow: "GET, POST, DELETE" })),
+            ("PUT", "/-/session", not_allowed("GET, POST, DELETE")),
         ] {
             assert_eq!(parse(method, path), route, "{method} {path}");
         }

@@ -36,11 +36,20 @@ pub fn scheme_and_host(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once(':')?;
     let authority = rest.strip_prefix("//")?.split(['/', '?', '#']).next()?;
     let host_and_port = authority.rsplit('@').next()?;
-    let host = match host_and_port.find(']') {
-        Some(end) => host_and_port.get(..=end)?,
-        None => host_and_port.split(':').next()?,
+    let (host, port) = match host_and_port.find(']') {
+        Some(end) => host_and_port.split_at_checked(end + 1)?,
+        None => host_and_port.split_at(host_and_port.find(':').unwrap_or(host_and_port.len())),
     };
-    if scheme.is_empty() || host.is_empty() { None } else { Some((scheme, host)) }
+    let is_port = match port.strip_prefix(':') {
+        // An empty port is the scheme's own.
+        Some(digits) => {
+            digits.is_empty() || digits.parse::<u16>().is_ok() && !digits.starts_with('+')
+        }
+        None => port.is_empty(),
+    };
+    let is_closed = host.starts_with('[') == host.ends_with(']');
+    let is_whole = !scheme.is_empty() && !host.is_empty() && is_port && is_closed;
+    is_whole.then_some((scheme, host))
 }
 
 /// Checks a URL that something of the gate's is posted to, which the setting `name` has: `https`, or `http` to a loopback
@@ -112,6 +121,11 @@ mod tests {
             ("origin.example/builds", "not"),
             ("/builds", "not a URL"),
             ("https://", "not a URL"),
+            ("https://a.example:b:c/", "not a URL"),
+            ("https://a.example:65536/", "not a URL"),
+            ("https://a.example:+1/", "not a URL"),
+            ("https://[::1/", "not a URL"),
+            ("https://a]/", "not a URL"),
             ("https://:8443/", "not a URL"),
             ("https://two words/", "not a URL"),
             ("http://127.0.0.1\\@origin.example/", "not a URL"),

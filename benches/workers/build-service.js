@@ -1,5 +1,24 @@
 // What the two JavaScript workers share: the rule of the deployment trigger, on the bindings that buildgate
-// has, too.
+// has, too, and the line that buildgate leaves in the log.
+
+export function log(request, began, status, outcome, code, payload, more) {
+  console.log(
+    JSON.stringify({
+      log: "delivery",
+      outcome,
+      code,
+      status,
+      ms: Date.now() - began,
+      delivery: request.headers.get("X-GitHub-Delivery"),
+      event: request.headers.get("X-GitHub-Event"),
+      repository: payload?.repository?.full_name ?? null,
+      trigger: null,
+      build: null,
+      secret: payload ? "current" : null,
+      ...more,
+    }),
+  );
+}
 
 export async function triggerOf(repository, env) {
   const [owner] = repository.full_name.toLowerCase().split("/");

@@ -1,7 +1,7 @@
 // The worker that somebody would write by hand: WebCrypto, as in Cloudflare's own example
 // (https://developers.cloudflare.com/workers/examples/signing-requests/), JSON.parse, KV, a queue.
 
-import { buildRequest, isDeploy, triggerOf } from "./build-service.js";
+import { buildRequest, isDeploy, log, triggerOf } from "./build-service.js";
 
 function importKey(secret) {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
@@ -14,41 +14,51 @@ function fromHex(digits) {
   return bytes;
 }
 
-const answer = (status, outcome, message, payload) =>
-  Response.json({ outcome, message, repository: payload?.repository?.full_name }, { status });
-
 export default {
   async fetch(request, env) {
-    if (request.method !== "POST") return answer(405, "rejected", "Use POST.");
+    const began = Date.now();
+    const answer = (status, outcome, code, message, payload, more) => {
+      log(request, began, status, outcome, code, payload, more);
+      return Response.json({ outcome, code, message, repository: payload?.repository?.full_name }, { status });
+    };
+    if (request.method !== "POST") return answer(405, "rejected", "method-not-allowed", "Use POST.");
     const event = request.headers.get("X-GitHub-Event");
     const delivery = request.headers.get("X-GitHub-Delivery");
     const signature = request.headers.get("X-Hub-Signature-256");
     if (!event || !delivery || !signature?.startsWith("sha256=")) {
-      return answer(400, "rejected", "A header is missing.");
+      return answer(400, "rejected", "missing-header", "A header is missing.");
     }
     const body = await request.arrayBuffer();
     const key = await importKey(env.WEBHOOK_SECRET);
     if (!(await crypto.subtle.verify("HMAC", key, fromHex(signature.slice(7)), body))) {
-      return answer(401, "rejected", "The signature does not match the body.");
+      return answer(401, "rejected", "bad-signature", "The signature does not match the body.", undefined, {
+        unverified_url: request.url,
+      });
     }
     let payload;
     try {
       payload = JSON.parse(new TextDecoder().decode(body));
     } catch {
-      return answer(400, "rejected", "The body is not JSON.");
+      return answer(400, "rejected", "malformed-payload", "The body is not JSON.");
     }
     if (event !== "push" && event !== "deployment") {
-      return answer(200, "ignored", `${event} is not used.`, payload);
+      return answer(200, "ignored", "event-not-used", `${event} is not used.`, payload);
     }
     const trigger = await triggerOf(payload.repository, env);
     if (trigger !== "deployment") {
-      return answer(trigger ? 200 : 404, "ignored", "It does not build on deployments.", payload);
+      const code = trigger ? `trigger-is-${trigger}` : "repository-not-linked";
+      return answer(trigger ? 200 : 404, "ignored", code, "It does not build on deployments.", payload, { trigger });
     }
     if (event === "push") {
-      return answer(200, "ignored", "It builds on deployments, so this push was ignored.", payload);
+      const message = "It builds on deployments, so this push was ignored.";
+      return answer(200, "ignored", "trigger-is-deployment", message, payload, { trigger });
     }
-    if (!isDeploy(payload)) return answer(200, "ignored", "This deployment is not built.", payload);
-    await env.BUILD_QUEUE.send(buildRequest(delivery, payload));
-    return answer(202, "queued", `Deployment ${payload.deployment.id} is queued.`, payload);
+    if (!isDeploy(payload)) {
+      return answer(200, "ignored", "task-not-deploy", "This deployment is not built.", payload, { trigger });
+    }
+    const build = buildRequest(delivery, payload);
+    await env.BUILD_QUEUE.send(build);
+    const message = `Deployment ${payload.deployment.id} is queued.`;
+    return answer(202, "queued", "deployment-queued", message, payload, { trigger, build: build.id });
   },
 };

@@ -57,6 +57,9 @@ async fn post(
         Ok(answer) if (200..300).contains(&answer.status()) => Ok(()),
         Ok(answer) => Err(format!("ALERT_URL answered {}", answer.status())),
         Err(NoAnswer::TooLate) => Err(format!("ALERT_URL did not answer within {PATIENCE} s")),
-        Err(NoAnswer::Failed(detail)) => Err(format!("ALERT_URL could not be reached: {detail}")),
+        Err(NoAnswer::Failed(detail)) => {
+            // The runtime may name the URL, which may be a secret.
+            Err(format!("ALERT_URL could not be reached: {}", detail.replace(url, "…")))
+        }
     }
 }

@@ -126,13 +126,15 @@ impl Refusal {
                 "The gate has no WEBHOOK_SECRET of its own: set it with npx wrangler secret put WEBHOOK_SECRET".to_owned()
             }
             Self::GitHubUnavailable(why) => format!("GitHub did not do it: {why}."),
-            Self::NoSuchLetter(id) => format!("There is no dead letter {id}."),
+            Self::NoSuchLetter(id) => format!("There is no dead letter {}.", quote(id)),
             Self::NoSuchBuild(id) => format!(
-                "The gate knows of no build {id}: its request was never on the queue, or that is more than 90 days ago."
+                "The gate knows of no build {}: its request was never on the queue, or that is more than 90 days ago.",
+                quote(id)
             ),
             Self::NoSuchDelivery(id) => format!(
-                "The journal has no delivery {id}: it is no longer remembered, or has not been written yet. (This is the \
-                 journal's own id; by GitHub's GUID, ask for the list with ?delivery=GUID.)"
+                "The journal has no delivery {}: it is no longer remembered, or has not been written yet. (This is the \
+                 journal's own id; by GitHub's GUID, ask for the list with ?delivery=GUID.)",
+                quote(id)
             ),
             Self::MethodNotAllowed { allow } => format!("This route takes {allow}."),
             Self::LedgerUnavailable(detail) => format!(

@@ -53,7 +53,12 @@ use repositories::{Changed, Key, Stored, StoredPage};
 use session::{Patience, Session};
 use token::OperatorToken;
 
+/// How much of a path stands in the log, in bytes.
+const LONGEST_PATH: usize = 300;
+
 const NO_STORE: Header = ("Cache-Control", "no-store");
+/// What is answered is what it is said to be.
+const NO_SNIFF: Header = ("X-Content-Type-Options", "nosniff");
 
 /// Where Cloudflare Access ends its own session
 /// (<https://developers.cloudflare.com/cloudflare-one/access-controls/access-settings/session-management/>).
@@ -116,7 +121,7 @@ pub fn console() -> Result<Response, Error> {
         &[
             ("Content-Type", "text/html; charset=utf-8"),
             ("Content-Security-Policy", console::CONTENT_SECURITY_POLICY),
-            ("X-Content-Type-Options", "nosniff"),
+            NO_SNIFF,
             ("Referrer-Policy", "no-referrer"),
             NO_STORE,
         ],
@@ -150,9 +155,9 @@ fn answered(
     let refusal = result.as_ref().err();
     let (code, status) = refusal.map_or(("done", 200), Refusal::codes);
     let method = &request.method();
-    platform::log(&log::Line::Operator { method, path: location.path, code, status });
+    platform::log(&log::Line::Operator { method, path: beginning(location.path), code, status });
     let headers: Vec<Header> =
-        [NO_STORE].into_iter().chain(refusal.and_then(Refusal::header)).collect();
+        [NO_STORE, NO_SNIFF].into_iter().chain(refusal.and_then(Refusal::header)).collect();
     let body = match result {
         Ok(body) => body,
         Err(refusal) => refusal.body().map_err(|error| error.to_string())?,
@@ -226,7 +231,7 @@ pub async fn session(
     let (method, code) = (&request.method(), "done");
     platform::log(&log::Line::Operator { method, path: location.path, code, status });
     let json = ("Content-Type", "application/json");
-    let mut headers = vec![json, ("Set-Cookie", cookie.as_str()), NO_STORE];
+    let mut headers = vec![json, ("Set-Cookie", cookie.as_str()), NO_STORE, NO_SNIFF];
     if status == 303 {
         headers.push(("Location", "/-/"));
     }
@@ -256,6 +261,11 @@ async fn begin_session(
     let _ = sessions::forget(env, now).await;
     let session = Session::begin(now, platform::crypto::random());
     Ok((String::new(), session.set_cookie(token, now)))
+}
+
+/// As much of a path as says which route it is: anybody can ask for any.
+fn beginning(path: &str) -> &str {
+    path.get(..LONGEST_PATH).unwrap_or(path)
 }
 
 /// Ends a session: gives the answer's body and the header `Set-Cookie`.
@@ -354,11 +364,11 @@ async fn perform(
             json(&dead_letters::list(env, &filter).await.map_err(Refusal::LedgerUnavailable)?)
         }
         OperatorRoute::RedriveLetters => {
-            let filter = query::all_letters(location.query)?;
+            let filter = query::letters_to_redrive(location.query)?;
             json(&redrive_letters(env, filter).await?)
         }
         OperatorRoute::DropLetters => {
-            let filter = query::all_letters(location.query)?;
+            let filter = query::letters_to_drop(location.query)?;
             let done = dead_letters::delete_all(env, &filter).await;
             let done = done.map_err(Refusal::LedgerUnavailable)?;
             json(&DoneToAll { done, ..DoneToAll::default() })
@@ -386,7 +396,11 @@ async fn perform(
         OperatorRoute::RedriveLetter(id) => {
             let id = letter_id(&id)?;
             let letter = dead_letters::find(env, id).await.map_err(Refusal::LedgerUnavailable)?;
-            json(&redrive(env, letter.ok_or_else(|| no_such_letter(id))?).await?)
+            let letter = letter.ok_or_else(|| no_such_letter(id))?;
+            if letter.summary.reason == UNREADABLE {
+                return Err(Refusal::Unreadable(id));
+            }
+            json(&redrive(env, letter).await?)
         }
         OperatorRoute::DropLetter(id) => {
             let id = letter_id(&id)?;
@@ -479,21 +493,20 @@ async fn list_repositories(env: &Env, asked: &Repositories) -> Result<StoredPage
     let mut items: Vec<Stored> = there
         .filter_map(|(key, value)| Some(repositories::shown(key.clone(), key, &value?)))
         .collect();
-    add_last(env, &mut items).await?;
+    add_last(env, &mut items).await;
     Ok(StoredPage { items, next })
 }
 
-/// Adds the last delivery and the last build of each.
-async fn add_last(env: &Env, items: &mut [Stored]) -> Result<(), Refusal> {
+/// Adds the last delivery and the last build of each; where the ledger does not answer, what is in KV is shown without.
+async fn add_last(env: &Env, items: &mut [Stored]) {
     let keys: Vec<&str> = items.iter().map(|item| &*item.repository).collect();
-    let mut lasts = last::of(env, &keys).await.map_err(Refusal::LedgerUnavailable)?;
+    let mut lasts = last::of(env, &keys).await.unwrap_or_default();
     for item in items {
         if let Some((delivery, build)) = lasts.remove(&item.repository) {
             item.last_delivery = delivery;
             item.last_build = build;
         }
     }
-    Ok(())
 }
 
 /// The policy that counts for a repository, or lies under a key.
@@ -506,7 +519,7 @@ async fn show_repository(env: &Env, key: Key) -> Result<Stored, Refusal> {
     let found = lookup::stored(keys, values);
     let (under, value) = found.ok_or(Refusal::NoSuchRepository(key.spelt))?;
     let mut items = [repositories::shown(key.key, under, &value)];
-    add_last(env, &mut items).await?;
+    add_last(env, &mut items).await;
     let [item] = items;
     Ok(item)
 }

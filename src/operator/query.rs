@@ -29,6 +29,20 @@ fn parameters(
     Ok(found)
 }
 
+/// The same, for what changes something: what is given without a value would be a filter that is left out, or a wish that is
+/// not heard.
+fn strict_parameters(
+    query: Option<&str>,
+    names: &[&'static str],
+) -> Result<Vec<(&'static str, String)>, Refusal> {
+    let found = parameters(query, names)?;
+    let mut given = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    match given.find(|(_, value)| value.is_empty()) {
+        Some((name, _)) => Err(malformed(format!("`{}` has no value", shown(&name)))),
+        None => Ok(found),
+    }
+}
+
 fn malformed(problem: String) -> Refusal {
     Refusal::MalformedQuery(problem)
 }
@@ -39,7 +53,9 @@ fn shown(text: &str) -> String {
 }
 
 fn number(name: &str, value: &str, least: u64, most: u64) -> Result<u64, Refusal> {
-    let number = value.parse().ok().filter(|number| (least..=most).contains(number));
+    let is_number = value.bytes().all(|digit| digit.is_ascii_digit());
+    let number =
+        value.parse().ok().filter(|_| is_number).filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| {
         malformed(format!(
             "`{name}` is `{}`, which is no number from {least} to {most}",
@@ -54,23 +70,29 @@ const LARGEST_ID: u64 = (1 << 53) - 1;
 /// The reasons for which a message is kept as a dead letter, and those of a job's.
 const QUEUES: [&str; 2] = ["builds", "github"];
 
+/// What a list of dead letters can be asked for; the last two say which page.
+const LETTERS: [&str; 11] = [
+    "repository",
+    "owner",
+    "queue",
+    "reason",
+    "build",
+    "redriven",
+    "since",
+    "until",
+    "through",
+    "cursor",
+    "limit",
+];
+
 /// Reads what a list of dead letters is asked for.
 pub fn letters(query: Option<&str>) -> Result<dead_letter::Filter, Refusal> {
-    let names = [
-        "repository",
-        "owner",
-        "queue",
-        "reason",
-        "build",
-        "redriven",
-        "since",
-        "until",
-        "through",
-        "cursor",
-        "limit",
-    ];
+    letters_of(parameters(query, &LETTERS)?)
+}
+
+fn letters_of(given: Vec<(&'static str, String)>) -> Result<dead_letter::Filter, Refusal> {
     let mut filter = dead_letter::Filter { limit: PAGE, ..dead_letter::Filter::default() };
-    for (name, value) in parameters(query, &names)? {
+    for (name, value) in given {
         match name {
             "repository" => filter.repository = Some(repository(&value)?),
             "owner" => filter.owner = Some(owner(&value)?),
@@ -88,9 +110,18 @@ pub fn letters(query: Option<&str>) -> Result<dead_letter::Filter, Refusal> {
     Ok(filter)
 }
 
-/// Reads of which dead letters something is asked all at once: a list, and the greatest id that its operator saw.
-pub fn all_letters(query: Option<&str>) -> Result<dead_letter::Filter, Refusal> {
-    let filter = letters(query)?;
+/// Reads which dead letters are to be redriven, a page at a time: a list, and the greatest id that its operator saw.
+pub fn letters_to_redrive(query: Option<&str>) -> Result<dead_letter::Filter, Refusal> {
+    seen_through(letters_of(strict_parameters(query, &LETTERS)?)?)
+}
+
+/// Reads which dead letters are to be dropped: all of a list, up to the greatest id that its operator saw.
+pub fn letters_to_drop(query: Option<&str>) -> Result<dead_letter::Filter, Refusal> {
+    let [names @ .., _, _] = &LETTERS;
+    seen_through(letters_of(strict_parameters(query, names)?)?)
+}
+
+fn seen_through(filter: dead_letter::Filter) -> Result<dead_letter::Filter, Refusal> {
     if filter.through.is_none() {
         let problem =
             "`through` is missing: the greatest id that is meant, which the list gives as `last`";
@@ -215,12 +246,18 @@ pub struct Repositories {
     pub limit: u64,
 }
 
+/// The longest key of KV's, in bytes (<https://developers.cloudflare.com/kv/platform/limits/>).
+const LONGEST_KEY: usize = 512;
+
 /// Reads what a list of repositories is asked for: `search` is how their names begin.
 pub fn repositories(query: Option<&str>) -> Result<Repositories, Refusal> {
     let mut asked = Repositories { limit: PAGE, ..Repositories::default() };
     for (name, value) in parameters(query, &["owner", "search", "cursor", "limit"])? {
         match name {
             "owner" if asked.prefix.is_empty() => asked.prefix = format!("{}/", owner(&value)?),
+            "search" if value.len() > LONGEST_KEY => {
+                return Err(malformed(format!("`search` has more than {LONGEST_KEY} bytes")));
+            }
             "search" if asked.prefix.is_empty() => asked.prefix = value.to_ascii_lowercase(),
             "owner" | "search" => {
                 return Err(malformed("`owner` and `search` cannot be there both".to_owned()));
@@ -234,7 +271,7 @@ pub fn repositories(query: Option<&str>) -> Result<Repositories, Refusal> {
 
 /// Reads whether a change is only to be told: `dry_run`.
 pub fn dry_run(query: Option<&str>) -> Result<bool, Refusal> {
-    match parameters(query, &["dry_run"])?.pop() {
+    match strict_parameters(query, &["dry_run"])?.pop() {
         Some((name, value)) => Ok(word(name, value, &["true", "false"])? == "true"),
         None => Ok(false),
     }
@@ -421,9 +458,19 @@ mod tests {
         for query in ["after=7", "redriven=true", "queue=journal", "since=x", "through=-1"] {
             assert!(letters(Some(query)).is_err(), "{query}");
         }
-        assert!(
-            all_letters(Some("redriven=no")).is_err() && all_letters(Some("through=9")).is_ok()
-        );
+        for (query, redrives, drops) in [
+            ("redriven=no", false, false),
+            ("through=9", true, true),
+            ("through=9&cursor=7&limit=2", true, false),
+            ("through=9&cursor=7", true, false),
+            // A script's empty variable means no list, and not all of them.
+            ("through=9&repository=", false, false),
+            ("through=9&owner", false, false),
+            ("through=+9", false, false),
+        ] {
+            let is_read = (letters_to_redrive(Some(query)), letters_to_drop(Some(query)));
+            assert_eq!((is_read.0.is_ok(), is_read.1.is_ok()), (redrives, drops), "{query}");
+        }
         assert!(app(Some("repository=a/b")).is_ok_and(|name| name.is_some()));
     }
 
@@ -437,7 +484,10 @@ mod tests {
             ["", "dry_run=true", "dry_run=false"].map(|query| dry_run(Some(query))),
             [Ok(false), Ok(true), Ok(false)]
         );
-        assert!(dry_run(Some("dry_run=1")).is_err());
+        for query in ["dry_run=1", "dry_run", "dry_run="] {
+            assert!(dry_run(Some(query)).is_err(), "{query}");
+        }
+        assert!(repositories(Some(&format!("search={}", "x".repeat(513)))).is_err());
     }
 
     #[test]

@@ -55,6 +55,10 @@ pub fn ask(
     let header = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
     let (cookie, location) = (header("set-cookie"), header("location"));
     let policy = header("content-security-policy");
+    // Whatever is answered here is kept by nobody but the files of the page, and is what it is said to be.
+    let is_kept = route.starts_with("assets/") && answer.status() == 200;
+    assert_eq!(header("cache-control").as_deref() == Some("no-store"), !is_kept, "{route}");
+    assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"), "{route}");
     let status = answer.status().as_u16();
     let body = answer.body_mut().read_to_string().unwrap();
     // The console's page and its files are no answers of the API's.
@@ -314,4 +318,55 @@ fn all_that_match_are_redriven_or_dropped_but_for_those_that_cannot_be() {
     assert_eq!(dropped.json()["done"], 33);
     let other = by_token(&gate, "GET", "dead-letters?owner=octocat", "").json();
     assert_eq!(other["items"].as_array().unwrap().len(), 1, "{other}");
+}
+
+#[test]
+fn what_was_not_asked_for_in_full_is_not_done() {
+    let gate = Gate::start(&Setup::without_origin());
+    let bearer = format!("Bearer {OPERATOR_TOKEN}");
+    let token = [("Authorization", bearer.as_str())];
+    gate.sql(
+        "INSERT INTO dead_letters (id, queue, message_id, reason, stored_at, message) VALUES \
+         (1, 'builds', 'a', 'message-unreadable', '2026-11-25T00:00:00Z', 'a build, please'), \
+         (2, 'builds', 'b', 'origin-refused', '2026-11-25T00:00:00Z', '{}')",
+    );
+    let malformed = (400, "malformed-query".to_owned());
+    for query in
+        ["through=2&limit=1", "through=2&cursor=1", "through=2&repository=", "through=2&owner"]
+    {
+        let dropped = ask(&gate, "POST", &format!("dead-letters/drop?{query}"), &token, "");
+        assert_eq!(dropped.code(), malformed, "{query}");
+    }
+    for query in ["dry_run", "dry_run="] {
+        let route = format!("repositories/octocat/hello-world?{query}");
+        assert_eq!(ask(&gate, "PUT", &route, &token, "commit").code(), malformed, "{query}");
+    }
+    let letters = ask(&gate, "GET", "dead-letters", &token, "").json();
+    assert_eq!(letters["count"], 2, "{letters}");
+    let shown = ask(&gate, "GET", "repositories/octocat/hello-world", &token, "");
+    assert_eq!(shown.code(), (404, "repository-not-linked".to_owned()));
+    // It would only come back.
+    let redriven = ask(&gate, "POST", "dead-letters/1/redrive", &token, "");
+    assert_eq!(redriven.code(), (409, "message-unreadable".to_owned()));
+
+    // Strangers learn nothing by another method, and it counts as no delivery.
+    for (method, route) in [("POST", ""), ("PUT", "session"), ("PATCH", "dead-letters")] {
+        assert_eq!(ask(&gate, method, route, &[], "").status, 401, "{method} {route}");
+    }
+    assert!(!gate.output().contains("\"log\":\"delivery\""), "{}", gate.output());
+    assert_eq!(ask(&gate, "GET", "assets/console.js", &[], "").status, 200);
+}
+
+#[test]
+fn policies_are_read_and_set_while_the_ledger_is_away() {
+    let gate = Gate::start(&Setup { ledger: false, ..Setup::without_origin() });
+    gate.set(&[("octocat/hello-world", "commit"), ("octocat/x/y", "commit")]);
+    let listed = gate.operator("GET", "repositories")["items"].clone();
+    assert_eq!(listed[0]["policy"], json!({ "trigger": "commit" }), "{listed}");
+    assert_eq!(listed[0]["last_build"], Value::Null);
+    // No repository can be called so.
+    let problem = listed[1]["problem"].as_str().unwrap();
+    assert!(problem.contains("`octocat/x/y` is no repository's name"), "{problem}");
+    let shown = gate.operator("GET", "repositories/octocat/hello-world");
+    assert_eq!(shown["comes_to"]["push"], "builds if it is to the default branch");
 }

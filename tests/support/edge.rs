@@ -18,6 +18,8 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use base64ct::{Base64, Encoding};
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 use rusqlite::Connection;
 use rusqlite::types::{Value as Sql, ValueRef};
 use serde::Deserialize;
@@ -46,6 +48,23 @@ pub enum Mood {
     LosesAnswers,
 }
 
+/// What a gate has used so far. (benches/scale reads it.)
+#[allow(dead_code)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    /// The CPU time of workerd, in microseconds.
+    pub cpu: f64,
+    /// Statements in the ledger, the time that SQLite took for them in microseconds, and the rows that they changed.
+    pub statements: f64,
+    pub sqlite: f64,
+    pub rows: f64,
+    /// The ledger's size, in bytes.
+    pub bytes: f64,
+    /// Messages that were put on queues, those of the journal and the others.
+    pub journal_messages: f64,
+    pub messages: f64,
+}
+
 /// A message on a queue.
 struct Message {
     id: String,
@@ -62,6 +81,8 @@ struct Shared {
     policies: Mutex<HashMap<String, String>>,
     queues: Mutex<BTreeMap<String, VecDeque<Message>>>,
     ledger: Mutex<Connection>,
+    statements: Mutex<(u64, Duration)>,
+    sent: Mutex<BTreeMap<String, u64>>,
     /// Where the other doors are opened.
     pump: String,
     client: reqwest::Client,
@@ -192,6 +213,8 @@ impl Edge {
             policies: Mutex::default(),
             queues: Mutex::default(),
             ledger: Mutex::new(ledger()),
+            statements: Mutex::default(),
+            sent: Mutex::default(),
             pump: format!("http://{pump}/"),
             client: reqwest::Client::new(),
         });
@@ -255,6 +278,27 @@ impl Edge {
     /// The number that a statement selects from the ledger.
     pub fn number(&self, sql: &str) -> u64 {
         self.shared.ledger.lock().unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// What it has used so far.
+    #[allow(dead_code)]
+    pub fn used(&self) -> Used {
+        let clock = clock_getcpuclockid(Pid::from_raw(self.process.id() as i32));
+        let cpu: Duration = clock.and_then(clock_gettime).unwrap().into();
+        let (statements, sqlite) = *self.shared.statements.lock().unwrap();
+        let sent = self.shared.sent.lock().unwrap();
+        let of_journal = sent.get("journal").copied().unwrap_or(0);
+        Used {
+            cpu: cpu.as_secs_f64() * 1e6,
+            statements: statements as f64,
+            sqlite: sqlite.as_secs_f64() * 1e6,
+            rows: self.number("SELECT total_changes()") as f64,
+            bytes: self
+                .number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+                as f64,
+            journal_messages: of_journal as f64,
+            messages: (sent.values().sum::<u64>() - of_journal) as f64,
+        }
     }
 
     /// What workerd has printed so far.
@@ -383,6 +427,7 @@ fn put(shared: &Shared, queue: &str, uri: &Uri, headers: &HeaderMap, body: &[u8]
         other => panic!("a queue is asked for {other}"),
     };
     let sent_at = now();
+    *shared.sent.lock().unwrap().entry(queue.to_owned()).or_default() += sent.len() as u64;
     let mut queues = shared.queues.lock().unwrap();
     let queue = queues.entry(queue.to_owned()).or_default();
     queue.extend(sent.into_iter().map(|Sent { body, delay_secs }| Message {
@@ -452,7 +497,14 @@ fn query(shared: &Shared, uri: &Uri, body: &[u8]) -> Response {
         transaction.commit()?;
         Ok(results)
     };
-    match run() {
+    let began = Instant::now();
+    let outcome = run();
+    {
+        let mut used = shared.statements.lock().unwrap();
+        used.0 += statements.len() as u64;
+        used.1 += began.elapsed();
+    }
+    match outcome {
         Ok(mut results) => match is_batch {
             true => axum::Json(Value::Array(results)).into_response(),
             false => axum::Json(results.remove(0)).into_response(),

@@ -1,0 +1,186 @@
+//! The model: what so many deliveries a second need, where that ends, and what it costs.
+
+use crate::measure::Needs;
+
+/// Which part of all deliveries has something built. (In one outage of a peer's, 270 of 7,000 mattered:
+/// <https://github.com/oxidecomputer/buildomat/issues/109>.)
+pub const BUILT: f64 = 0.1;
+
+/// How many deliveries a second one isolate answers, which decides how many there are, and so how many messages the journal
+/// needs: each isolate sends one a second.
+const OF_AN_ISOLATE: f64 = 50.0;
+
+/// What GitHub is told of a build: `queued`, `in_progress`, `success`. Each is a message on the queue `github`, a call of
+/// GitHub's, and three statements in the ledger.
+const TOLD: f64 = 3.0;
+const STATEMENTS_OF_ONE_TOLD: f64 = 3.0;
+
+/// Rows written for each row that is changed: an index that has an entry for it is another one
+/// (<https://developers.cloudflare.com/d1/platform/pricing/#definitions>), and the journal has three of them.
+const WITH_INDEXES: f64 = 4.0;
+
+/// How long the journal is kept, in days, as it is shipped.
+pub const DAYS: f64 = 30.0;
+
+const SECONDS_A_DAY: f64 = 86_400.0;
+const SECONDS_A_MONTH: f64 = 30.0 * SECONDS_A_DAY;
+const MILLION: f64 = 1e6;
+
+/// What a database can hold, in bytes (<https://developers.cloudflare.com/d1/platform/limits/>).
+const LARGEST_LEDGER: f64 = 10e9;
+/// What a database does in a second: one statement after the other, of a millisecond each
+/// (<https://developers.cloudflare.com/d1/platform/limits/#frequently-asked-questions>).
+const STATEMENTS_A_SECOND: f64 = 1_000.0;
+/// What a queue takes in a second (<https://developers.cloudflare.com/queues/platform/limits/>).
+const MESSAGES_A_SECOND: f64 = 5_000.0;
+/// How many connections all consumers of a queue keep to the origin: 250 batches, of six each.
+const CONNECTIONS: f64 = 250.0 * 6.0;
+/// How long the origin takes to answer, in seconds: an assumption.
+const ORIGIN: f64 = 0.1;
+/// How many calls an App may make in an hour for each account that it is installed on, at the least
+/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>).
+const CALLS_AN_HOUR: f64 = 5_000.0;
+
+/// What so many deliveries a second need.
+pub struct Load {
+    /// Deliveries a second.
+    pub rate: f64,
+    /// Builds a second.
+    pub builds: f64,
+    /// Statements in the ledger a second, a batch of the journal counted as what it is.
+    pub statements: f64,
+    /// Rows written a second.
+    rows: f64,
+    /// Bytes of the journal that come a day.
+    journal: f64,
+    /// Messages on all queues a second.
+    messages: f64,
+    /// Requests, batches of the consumers among them, a second.
+    requests: f64,
+    /// CPU milliseconds a second.
+    pub cpu: f64,
+}
+
+/// A part of the bill, in US dollars a month.
+pub struct Part {
+    pub name: &'static str,
+    pub dollars: f64,
+}
+
+/// A limit, and at how many deliveries a second it is reached.
+pub struct Limit {
+    pub what: &'static str,
+    pub rate: f64,
+    pub then: &'static str,
+    pub to_do: &'static str,
+}
+
+/// How many isolates answer so many deliveries a second.
+fn isolates(rate: f64) -> f64 {
+    (rate / OF_AN_ISOLATE).max(1.0).min(rate)
+}
+
+impl Load {
+    /// What so many deliveries a second need.
+    pub fn of(needs: &Needs, rate: f64) -> Self {
+        let builds = BUILT * rate;
+        let ignored = rate - builds;
+        let journal_messages = isolates(rate);
+        // A batch of up to a hundred messages is three statements, at the most one batch in two seconds for each of them.
+        let journal_statements =
+            3.0 * (journal_messages / 100.0).max(0.5_f64.min(journal_messages));
+        let messages = builds * (1.0 + TOLD) + journal_messages;
+        // What a build's own journal row is was measured with it; the rest of its statements are its own.
+        let of_a_build = needs.built.statements + TOLD * STATEMENTS_OF_ONE_TOLD;
+        Self {
+            rate,
+            builds,
+            statements: builds * of_a_build + journal_statements,
+            // What is written is deleted after its time.
+            rows: WITH_INDEXES * 2.0 * (ignored * needs.ignored.rows + builds * needs.built.rows),
+            journal: rate * needs.ignored.bytes * SECONDS_A_DAY,
+            messages,
+            // Each build is reported of twice, and batches are of ten.
+            requests: rate + builds * (2.0 + (1.0 + TOLD) / 10.0) + journal_statements / 3.0,
+            cpu: (ignored * needs.ignored.cpu + builds * needs.built.cpu) / 1e3,
+        }
+    }
+
+    /// What it costs, by the prices of November 2026.
+    pub fn bill(&self) -> Vec<Part> {
+        let beyond = |used_a_second: f64, included: f64, price: f64| {
+            (used_a_second * SECONDS_A_MONTH / MILLION - included).max(0.0) * price
+        };
+        let stored = (self.journal * DAYS).min(LARGEST_LEDGER) / 1e9;
+        vec![
+            Part { name: "plan", dollars: 5.0 },
+            // https://developers.cloudflare.com/workers/platform/pricing/
+            Part { name: "requests", dollars: beyond(self.requests, 10.0, 0.3) },
+            Part { name: "CPU time", dollars: beyond(self.cpu, 30.0, 0.02) },
+            Part {
+                name: "logs",
+                dollars: beyond(self.rate + self.builds * (1.0 + TOLD), 20.0, 0.6),
+            },
+            // Two keys for each delivery, where nothing is remembered: https://developers.cloudflare.com/kv/platform/pricing/
+            Part { name: "KV", dollars: beyond(2.0 * self.rate, 10.0, 0.5) },
+            // Written, read, deleted: https://developers.cloudflare.com/queues/platform/pricing/
+            Part { name: "queues", dollars: beyond(3.0 * self.messages, 1.0, 0.4) },
+            // https://developers.cloudflare.com/d1/platform/pricing/
+            Part {
+                name: "D1",
+                dollars: beyond(self.rows, 50.0, 1.0) + (stored - 5.0).max(0.0) * 0.75,
+            },
+        ]
+    }
+}
+
+/// Where it ends, the first limit first.
+pub fn limits(needs: &Needs) -> Vec<Limit> {
+    let one = Load::of(needs, 1_000.0);
+    let of_a_delivery = (one.statements - 15.0).max(one.builds) / 1_000.0;
+    let mut limits = vec![
+        Limit {
+            what: "the ledger's size, with the journal of all deliveries for 30 days",
+            rate: LARGEST_LEDGER / (needs.ignored.bytes * SECONDS_A_DAY * DAYS),
+            then: "D1 takes no more rows: the journal's queue waits, and builds are handed over without being kept or told of",
+            to_do: "`JOURNAL_DAYS` down, or `JOURNAL = \"no-ignored\"`: a tenth of the rows",
+        },
+        Limit {
+            what: "the same, with `JOURNAL = \"no-ignored\"`",
+            rate: LARGEST_LEDGER / (BUILT * needs.built.bytes * SECONDS_A_DAY * DAYS),
+            then: "the same",
+            to_do: "`JOURNAL_DAYS` down to 7, then `JOURNAL = \"off\"`",
+        },
+        Limit {
+            what: "statements a second in the ledger",
+            rate: STATEMENTS_A_SECOND / of_a_delivery,
+            then: "statuses on GitHub come late and the journal lags; deliveries are answered and handed over as ever",
+            to_do: "a second gate for some of the owners: a Worker, queues and a ledger of its own",
+        },
+        Limit {
+            what: "calls of GitHub's, if all repositories are of one account",
+            rate: CALLS_AN_HOUR / 3_600.0 / TOLD / BUILT,
+            then: "what is said on GitHub waits for the next hour; nothing is lost",
+            to_do: "nothing, where there are many accounts: each has a limit of its own. Else GitHub raises it with the number of repositories",
+        },
+        Limit {
+            what: "connections to the origin, if it takes 100 ms to answer",
+            rate: CONNECTIONS / ORIGIN / BUILT,
+            then: "build requests wait on the queue",
+            to_do: "an origin that answers at once and builds later; further build queues",
+        },
+        Limit {
+            what: "messages a second on the build queue",
+            rate: MESSAGES_A_SECOND / BUILT,
+            then: "what it does not take goes to the outbox, and then is answered 503",
+            to_do: "`BUILD_QUEUE_2` and so on: each takes as many again",
+        },
+    ];
+    limits.sort_by(|one, other| one.rate.total_cmp(&other.rate));
+    limits
+}
+
+/// How many builds a day that is.
+pub fn builds_a_day(rate: f64) -> f64 {
+    rate * BUILT * SECONDS_A_DAY
+}

@@ -1,0 +1,197 @@
+//! The report: docs/scale.md and its chart.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use buildgate::time::rfc3339;
+use charts_rs::BarChart;
+use comfy_table::Table;
+use comfy_table::presets::ASCII_MARKDOWN;
+use serde_json::json;
+
+use crate::measure::Needs;
+use crate::model::{BUILT, DAYS, Load, builds_a_day, limits};
+use crate::support::fixtures::PROJECT;
+
+/// The rates that are looked at, in deliveries a second, and what is to be done at each.
+const STEPS: [(f64, &str); 3] = [
+    (1.0, "Nothing: as it is shipped."),
+    (
+        100.0,
+        "`JOURNAL = \"no-ignored\"`, or `JOURNAL_DAYS` as the table above has it. Logs by a sample: `head_sampling_rate` under \
+         `[observability]`. `max_concurrency` for an origin that bears little.",
+    ),
+    (
+        10_000.0,
+        "`JOURNAL = \"off\"`, logs by a sample of a hundredth, and some thirty gates, each for a part of the owners: the \
+         ledger is what a gate has one of. An App's webhook is one URL, so the parts are Apps.",
+    ),
+];
+
+/// Writes the report.
+pub fn report(needs: &Needs) {
+    let limits = limits(needs);
+    let mut text = format!(
+        "# How far it goes\n\n\
+         For the operator: what a delivery and a build need, where one account ends, what it costs, and what to do then. Written \
+         by `npm run scale` on {}.\n\n\
+         ## Measured\n\n\
+         By the built worker in workerd with stand-ins that count ([benches/scale](../benches/scale)); CPU time is that of the \
+         whole process, workerd's own share of HTTP among it, on one of two cores.\n\n",
+        date()
+    );
+    let mut measured = table(["", "an ignored push", "a deployment, built and reported of twice"]);
+    for (what, digits, ignored, built) in [
+        ("CPU time, µs", 0, needs.ignored.cpu, needs.built.cpu),
+        ("statements in the ledger", 2, needs.ignored.statements, needs.built.statements),
+        ("SQLite's time for them, µs", 0, needs.ignored.sqlite, needs.built.sqlite),
+        ("rows changed", 2, needs.ignored.rows, needs.built.rows),
+        ("bytes in the ledger", 0, needs.ignored.bytes, needs.built.bytes),
+        (
+            "messages on queues, without the journal's",
+            2,
+            needs.ignored.messages,
+            needs.built.messages,
+        ),
+    ] {
+        measured.add_row([
+            what.to_owned(),
+            format!("{ignored:.digits$}"),
+            format!("{built:.digits$}"),
+        ]);
+    }
+    let _ = write!(
+        text,
+        "{measured}\n\n\
+         What GitHub is told of a build is not among them: three times a message, a call and three statements.\n\n\
+         ## Where it ends\n\n\
+         With one delivery in {:.0} that builds, by the limits that [Cloudflare](https://developers.cloudflare.com/workers/platform/limits/) \
+         and [GitHub](https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api) document; sustained, not \
+         for a burst. Workers and KV have no limit of their own that would come before.\n\n",
+        1.0 / BUILT
+    );
+    let mut ends =
+        table(["limit", "deliveries a second", "builds a day", "what happens then", "what to do"]);
+    for limit in &limits {
+        ends.add_row([
+            limit.what.to_owned(),
+            number(limit.rate),
+            number(builds_a_day(limit.rate)),
+            limit.then.to_owned(),
+            limit.to_do.to_owned(),
+        ]);
+    }
+    let ledger = limits.iter().find(|limit| limit.what.starts_with("statements"));
+    let rate = ledger.map_or(0.0, |limit| limit.rate);
+    let _ = write!(
+        text,
+        "{ends}\n\n\
+         So one account with one gate carries some {} deliveries a second, {} builds a day; of repositories with 20 deliveries a day \
+         those are {}. In a burst the queues take up what the ledger and the origin cannot: [Whatever hangs](operate.md#whatever-hangs).\n\n\
+         ## What it costs\n\n\
+         US dollars a month, by the prices of November 2026 for \
+         [Workers](https://developers.cloudflare.com/workers/platform/pricing/), \
+         [logs](https://developers.cloudflare.com/workers/observability/logs/workers-logs/#pricing), \
+         [KV](https://developers.cloudflare.com/kv/platform/pricing/), \
+         [Queues](https://developers.cloudflare.com/queues/platform/pricing/) and \
+         [D1](https://developers.cloudflare.com/d1/platform/pricing/), as the gate is shipped, with the journal of all deliveries \
+         for {DAYS:.0} days and each line of the log kept. No policy is taken for remembered.\n\n",
+        number(rate),
+        number(builds_a_day(rate)),
+        number(rate * 86_400.0 / 20.0),
+    );
+    let loads: Vec<Load> = STEPS.iter().map(|(rate, _)| Load::of(needs, *rate)).collect();
+    let names: Vec<String> =
+        loads.iter().map(|load| format!("{} a second", number(load.rate))).collect();
+    let mut bill = table(std::iter::once(String::new()).chain(names.iter().cloned()));
+    let bills: Vec<_> = loads.iter().map(Load::bill).collect();
+    for (position, part) in bills[0].iter().enumerate() {
+        let dollars = bills.iter().map(|bill| format!("{:.2}", bill[position].dollars));
+        bill.add_row(std::iter::once(part.name.to_owned()).chain(dollars));
+    }
+    let totals: Vec<f64> =
+        bills.iter().map(|bill| bill.iter().map(|part| part.dollars).sum()).collect();
+    let sums = totals.iter().map(|total| format!("**{total:.2}**"));
+    bill.add_row(std::iter::once("**together**".to_owned()).chain(sums));
+    let _ = write!(
+        text,
+        "{bill}\n\n\
+         ![What the bill is made of, by rate](images/scale.svg)\n\n\
+         ## What to do\n\n"
+    );
+    let mut steps = table([
+        "deliveries a second",
+        "builds a second",
+        "statements a second in the ledger",
+        "what to do",
+    ]);
+    for ((_, to_do), load) in STEPS.iter().zip(&loads) {
+        steps.add_row([
+            number(load.rate),
+            number(load.builds),
+            number(load.statements),
+            (*to_do).to_owned(),
+        ]);
+    }
+    let _ = write!(text, "{steps}\n\nNext: [Architecture](architecture.md).\n");
+
+    let parts = bills[0].iter().enumerate().map(|(position, part)| {
+        let share = |(bill, total): (&Vec<_>, &f64)| {
+            let part: &crate::model::Part = &bill[position];
+            (100.0 * part.dollars / total).round()
+        };
+        let data: Vec<f64> = bills.iter().zip(&totals).map(share).collect();
+        json!({ "name": part.name, "data": data, "label_show": true })
+    });
+    let options = json!({
+        "width": 1000,
+        "height": 420,
+        "title_text": "What the bill is made of, in percent",
+        "sub_title_text": "by deliveries a second",
+        "title_margin": { "left": 10.0, "top": 8.0 },
+        "title_align": "left",
+        "sub_title_align": "left",
+        "legend_align": "right",
+        "legend_font_size": 12,
+        "series_list": parts.collect::<Vec<_>>(),
+        "x_axis_data": names.iter().zip(&totals)
+            .map(|(name, total)| format!("{name}: ${total:.0}")).collect::<Vec<_>>(),
+    });
+    let chart = BarChart::from_json(&options.to_string()).and_then(|chart| chart.svg());
+    let chart = chart.expect("a chart of these options");
+    println!("{text}");
+    let docs = Path::new(PROJECT).join("docs");
+    std::fs::write(docs.join("scale.md"), text).expect("docs/scale.md");
+    std::fs::write(docs.join("images/scale.svg"), chart).expect("docs/images/scale.svg");
+}
+
+fn table(header: impl IntoIterator<Item = impl Into<comfy_table::Cell>>) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(ASCII_MARKDOWN)
+        .set_header(header.into_iter().map(Into::into).collect::<Vec<comfy_table::Cell>>());
+    table
+}
+
+/// A number as a person reads it: two digits that say something, and commas between the thousands.
+fn number(value: f64) -> String {
+    if value < 10.0 {
+        return format!("{value:.1}").trim_end_matches(".0").to_owned();
+    }
+    let magnitude = 10_f64.powi(value.log10().floor() as i32 - 1);
+    let digits = format!("{:.0}", (value / magnitude).round() * magnitude);
+    let mut number = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position) % 3 == 0 {
+            number.push(',');
+        }
+        number.push(digit);
+    }
+    number
+}
+
+fn date() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    rfc3339(now.as_millis() as u64).chars().take("2026-01-01".len()).collect()
+}

@@ -237,12 +237,14 @@ async fn let_go(
     held: Vec<Held>,
     delays: &mut impl Iterator<Item = u32>,
 ) -> Result<u64, String> {
-    if held.is_empty() {
+    let (numbers, messages): (Vec<u64>, Vec<(String, u32)>) = held
+        .into_iter()
+        .zip(delays)
+        .map(|(Held { number, message }, delay)| (number, (message, delay)))
+        .unzip();
+    if numbers.is_empty() {
         return Ok(0);
     }
-    let numbers: Vec<u64> = held.iter().map(|held| held.number).collect();
-    let messages: Vec<(String, u32)> =
-        held.into_iter().map(|held| held.message).zip(delays).collect();
     sending::send_all(env, Work::Builds, &messages).await?;
     // Only now: should the ledger not let go of them, they come twice.
     held::forget(env, &numbers).await?;

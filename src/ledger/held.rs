@@ -20,7 +20,8 @@ impl Held {
     }
 }
 
-/// Keeps a request that was queued first at a time. To keep it a second time changes nothing.
+/// Keeps a request that was queued first at a time, in place of itself where it is kept already: under another number, for
+/// whoever has just let go of the former one is about to forget that.
 pub(crate) async fn keep(
     env: &Env,
     request: &QueuedRequest,
@@ -28,8 +29,8 @@ pub(crate) async fn keep(
     queued_at: u64,
     now: u64,
 ) -> Result<(), String> {
-    let statement = "INSERT INTO held (build, repository_id, queued_at, held_at, message) VALUES (?, ?, ?, ?, ?) \
-                     ON CONFLICT (build) DO NOTHING";
+    let statement = "INSERT OR REPLACE INTO held (build, repository_id, queued_at, held_at, message) \
+                     VALUES (?, ?, ?, ?, ?)";
     let values = [
         request.id.as_str().into(),
         request.repository_id.into(),

@@ -2,6 +2,7 @@
 //! what was answered 202 arrives. `npm run surge` makes each a minute of ten times the usual rate.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -171,20 +172,22 @@ fn surge(
     thread::sleep(Duration::from_secs(1));
     counts.arrived = arrived(&taken);
     let twice = counts.arrived.values().filter(|times| **times > 1).count();
-    println!("{name}: {} a second for {} s", load.rate, load.lasting.as_secs());
+    let mut told = format!("{name}: {} a second for {} s\n", load.rate, load.lasting.as_secs());
     for (answer, count) in &counts.answers {
-        println!("  {count:>6}  answered {answer}");
+        let _ = writeln!(told, "  {count:>6}  answered {answer}");
     }
-    println!("  {:>6.2}  seconds, the slowest answer", counts.slowest.as_secs_f64());
-    println!("  {:>6}  accepted", counts.accepted.len());
-    println!(
+    let _ = writeln!(told, "  {:>6.2}  seconds, the slowest answer", counts.slowest.as_secs_f64());
+    let _ = writeln!(told, "  {:>6}  accepted", counts.accepted.len());
+    let _ = writeln!(
+        told,
         "  {:>6}  arrived, all of them {:.1} s after the surge",
         counts.arrived.len(),
         all_after.as_secs_f64()
     );
-    println!("  {twice:>6}  arrived twice, under the same id");
-    println!("  {:>6}  lost", counts.lost());
-    println!("  {:>6}  in the outbox", waiting());
+    let _ = writeln!(told, "  {twice:>6}  arrived twice, under the same id");
+    let _ = writeln!(told, "  {:>6}  lost", counts.lost());
+    let _ = writeln!(told, "  {:>6}  in the outbox", waiting());
+    print!("{told}");
     assert!(counts.slowest < PATIENCE_OF_GITHUB, "{name}: {:?}", counts.slowest);
     assert_eq!(counts.lost(), 0, "{name}");
     assert_eq!(waiting(), 0, "{name}");
@@ -196,7 +199,7 @@ type Case<'a> = (&'a str, &'a [u32], &'a [(&'a str, Mood)], &'a str);
 
 /// Holds each of these to what every surge is held to, and to the one answer that all its deliveries get.
 fn hold(cases: &[Case]) {
-    for (name, shards, moods, answer) in cases {
+    let hold = |(name, shards, moods, answer): &Case| {
         let counts = surge(name, shards, &[], moods);
         let sent: usize = counts.answers.values().sum();
         assert_eq!(counts.answered(answer), sent, "{name}: {counts:?}");
@@ -204,7 +207,18 @@ fn hold(cases: &[Case]) {
         if !moods.iter().any(|(_, mood)| *mood == Mood::LosesAnswers) {
             assert_eq!(counts.unasked(), 0, "{name}");
         }
+    };
+    if std::env::var("SURGE_SECONDS").is_ok() {
+        // One after the other, for each is to have the machine for itself.
+        cases.iter().for_each(hold);
+        return;
     }
+    // They wait most of the time.
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || hold(case));
+        }
+    });
 }
 
 const QUEUED: &str = "202 deployment-queued";
@@ -306,7 +320,7 @@ fn an_origin_that_is_down_is_asked_by_few_and_gets_everything_when_it_is_up() {
 
 #[test]
 fn a_pause_that_the_origin_asks_for_is_one_of_the_whole_gate() {
-    let pause = Duration::from_secs(6);
+    let pause = Duration::from_secs(15);
     let origin = Origin::start_with(move |_, number| match number {
         0 => Reply::With {
             status: 503,
@@ -330,6 +344,15 @@ fn a_pause_that_the_origin_asks_for_is_one_of_the_whole_gate() {
     for number in 1..=10 {
         deliver(number);
     }
+    // One that is held already, and comes again, is kept under another number: who is letting go of the former one may be
+    // about to forget that.
+    let held = "SELECT COUNT(*) FROM held";
+    edge.wait_until(|| edge.number(held) >= 10);
+    let newest = || edge.number("SELECT MAX(number) FROM held");
+    let before = newest();
+    deliver(10);
+    edge.wait_until(|| newest() > before);
+    assert!(edge.number(held) <= 11, "{}", edge.number(held));
     ticked_until(&edge, "all is there", || origin.received().len() >= 12);
     let received = origin.settled(12);
     let ids: BTreeSet<String> =
@@ -342,13 +365,14 @@ fn a_pause_that_the_origin_asks_for_is_one_of_the_whole_gate() {
 #[test]
 fn a_repository_with_many_builds_keeps_no_other_waiting_at_an_origin_that_takes_few() {
     const A_SECOND: usize = 20;
+    let is_full = Arc::new(AtomicBool::new(true));
     let taken = Arc::new(Mutex::new(Vec::<(Instant, String)>::new()));
-    let noted = Arc::clone(&taken);
+    let (full, noted) = (Arc::clone(&is_full), Arc::clone(&taken));
     let origin = Origin::start_with(move |received: &Received, _| {
         let mut taken = noted.lock().unwrap();
         let lately = taken.iter().rev().take_while(|(at, _)| at.elapsed() < Duration::from_secs(1));
-        if lately.count() >= A_SECOND {
-            let headers = vec![("Retry-After", "5".to_owned())];
+        if full.load(Ordering::SeqCst) || lately.count() >= A_SECOND {
+            let headers = vec![("Retry-After", "3".to_owned())];
             return Reply::With { status: 429, headers, body: String::new() };
         }
         taken.push((Instant::now(), received.body["repository"]["full_name"].to_string()));
@@ -361,7 +385,7 @@ fn a_repository_with_many_builds_keeps_no_other_waiting_at_an_origin_that_takes_
     edge.set("octocat/*", "deployment");
     let (many, others) = match std::env::var("SURGE_SECONDS") {
         Ok(_) => (5_000, 50),
-        Err(_) => (500, 20),
+        Err(_) => (300, 20),
     };
     let deliver = |repository: &str, id: u32| {
         let Delivery { headers, body, .. } = deployment_of(repository, id);
@@ -378,6 +402,10 @@ fn a_repository_with_many_builds_keeps_no_other_waiting_at_an_origin_that_takes_
         deliver(&format!("octocat/other-{number}"), 2_000_000 + number);
     }
     let delivered = began.elapsed();
+    let held = || edge.number("SELECT COUNT(*) FROM held");
+    ticked_until(&edge, "all wait", || held() >= u64::from(many + others) - 2);
+    let began = Instant::now();
+    is_full.store(false, Ordering::SeqCst);
     ticked_until(&edge, "all is there", || taken.lock().unwrap().len() == (many + others) as usize);
     let taken = taken.lock().unwrap();
     let last_of = |is_wanted: &dyn Fn(&str) -> bool| {
@@ -390,10 +418,10 @@ fn a_repository_with_many_builds_keeps_no_other_waiting_at_an_origin_that_takes_
     );
     println!("  {:>6.1}  seconds until all were delivered", delivered.as_secs_f64());
     println!(
-        "  {:>6.1}  seconds until the last of the others' was at the origin",
+        "  {:>6.1}  seconds after it was well, the last of the others' was at the origin",
         last_other.as_secs_f64()
     );
-    println!("  {:>6.1}  seconds until the last of all was", all.as_secs_f64());
+    println!("  {:>6.1}  seconds after it was well, the last of all was", all.as_secs_f64());
     assert!(last_other < all / 2, "{last_other:?} of {all:?}");
 }
 
@@ -419,27 +447,28 @@ fn send_slowly(edge: &Edge, number: u32, pause: Duration) -> (String, Duration) 
 
 #[test]
 fn a_body_that_comes_late_leaves_the_others_less_time_and_all_of_them_have_nine_seconds() {
-    let origin = Origin::start();
-    let edge = Edge::start(&origin.url, &[1, 2], &[]);
-    edge.set("octocat/*", "deployment");
     let pause = Duration::from_millis(7_500);
     let all = ["builds", "builds-2", "d1", "kv"];
-    for (hanging, answer) in [
-        (&all[..1], "HTTP/1.1 202 Accepted"),
-        (&all[..2], "HTTP/1.1 202 Accepted"),
-        (&all[..3], "HTTP/1.1 503 Service Unavailable"),
-        (&all[3..], "HTTP/1.1 503 Service Unavailable"),
-    ] {
-        for stand_in in all {
-            edge.tell(stand_in, Mood::Well);
+    thread::scope(|scope| {
+        for (hanging, answer) in [
+            (&all[..1], "HTTP/1.1 202 Accepted"),
+            (&all[..2], "HTTP/1.1 202 Accepted"),
+            (&all[..3], "HTTP/1.1 503 Service Unavailable"),
+            (&all[3..], "HTTP/1.1 503 Service Unavailable"),
+        ] {
+            scope.spawn(move || {
+                let origin = Origin::start();
+                let edge = Edge::start(&origin.url, &[1, 2], &[]);
+                edge.set("octocat/*", "deployment");
+                for stand_in in hanging {
+                    edge.tell(stand_in, Mood::Hangs);
+                }
+                let (line, took) = send_slowly(&edge, 1, pause);
+                assert_eq!(line, answer, "{hanging:?} hang");
+                assert!(took < PATIENCE_OF_GITHUB, "{hanging:?} hang: {took:?}");
+            });
         }
-        for stand_in in hanging {
-            edge.tell(stand_in, Mood::Hangs);
-        }
-        let (line, took) = send_slowly(&edge, 1, pause);
-        assert_eq!(line, answer, "{hanging:?} hang");
-        assert!(took < Duration::from_millis(9_500), "{hanging:?} hang: {took:?}");
-    }
+    });
 }
 
 #[test]

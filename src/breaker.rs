@@ -99,7 +99,7 @@ impl Breaker {
             State::HalfOpen => (waiting.min(1), self.clone()),
             State::Closed => {
                 let per_minute = per_minute.max(1);
-                let from = self.let_go_until.clamp(now, now.saturating_add(AHEAD));
+                let from = self.next_place(now);
                 let room = (now.saturating_add(AHEAD) - from).saturating_mul(per_minute) / 60_000;
                 let count = room.min(waiting);
                 let let_go_until = from.saturating_add(count.saturating_mul(60_000) / per_minute);
@@ -108,10 +108,15 @@ impl Breaker {
         }
     }
 
+    /// When the next one goes out that is let go of now: after those before it.
+    fn next_place(&self, now: u64) -> u64 {
+        self.let_go_until.clamp(now, now.saturating_add(AHEAD))
+    }
+
     /// In how many seconds each of so many goes out that are let go of now: one after the other, and after those before.
     pub fn delays(&self, now: u64, count: u64, per_minute: u64) -> impl Iterator<Item = u32> {
         let from = match self.state(now) {
-            State::Closed => self.let_go_until.clamp(now, now.saturating_add(AHEAD)) - now,
+            State::Closed => self.next_place(now) - now,
             State::Open { .. } | State::HalfOpen => 0,
         };
         let each = move |number: u64| {

@@ -88,16 +88,14 @@ pub struct Changed {
 
 /// What is shown of the policy that lies under a key, for the repository that was asked for.
 pub fn shown(repository: String, key: String, value: &str) -> Stored {
-    let judged = judge(key.clone(), value);
     let is_name = key.split_once('/').is_some_and(|(owner, name)| Key::of(owner, name).is_ok());
-    if judged.is_ok() && !is_name {
-        let problem = format!("`{key}` is no repository's name, so it is never used: delete it");
-        let (policy, comes_to) = (None, None);
-        let (last_delivery, last_build) = (None, None);
-        let problem = Some(problem);
-        return Stored { repository, key, policy, problem, comes_to, last_delivery, last_build };
-    }
-    let problem = judged.as_ref().err().map(problem);
+    let judged = match judge(key.clone(), value) {
+        Ok(_) if !is_name => {
+            Err(format!("`{key}` is no repository's name, so it is never used: delete it"))
+        }
+        judged => judged.map_err(|why| problem(&why)),
+    };
+    let problem = judged.as_ref().err().cloned();
     let policy = judged.is_ok().then(|| as_json(value)).flatten();
     let comes_to = judged.as_ref().ok().map(|policy| told(Some(policy)));
     Stored { repository, key, policy, problem, comes_to, last_delivery: None, last_build: None }

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
 use crate::support::delivery::Delivery;
@@ -41,12 +41,7 @@ pub fn measure() -> Needs {
     let journal = || edge.number("SELECT COUNT(*) FROM deliveries");
     let ignored = |from: u32| {
         for number in from..from + COUNT {
-            let repository = format!("octocat/repository-{}", number % 100);
-            let mut payload = payload("push");
-            payload["repository"]["full_name"] = repository.clone().into();
-            payload["repository"]["clone_url"] =
-                format!("https://github.com/{repository}.git").into();
-            send(Delivery::json("push", payload.to_string()));
+            send(Delivery::json("push", of_repository("push", number).to_string()));
         }
         edge.wait_until(|| journal() == u64::from(from + COUNT));
         edge.used()
@@ -55,11 +50,7 @@ pub fn measure() -> Needs {
     let ignored = ignored(COUNT);
     let built = |from: u32| {
         for number in from..from + COUNT {
-            let repository = format!("octocat/repository-{}", number % 100);
-            let mut payload = payload("deployment.created");
-            payload["repository"]["full_name"] = repository.clone().into();
-            payload["repository"]["clone_url"] =
-                format!("https://github.com/{repository}.git").into();
+            let mut payload = of_repository("deployment.created", number);
             payload["deployment"]["id"] = (1_000_000 + number).into();
             send(Delivery::json("deployment", payload.to_string()));
         }
@@ -78,6 +69,15 @@ pub fn measure() -> Needs {
     let warm_built = built(0);
     let built = built(COUNT);
     Needs { ignored: each(ignored, warm), built: each(built, warm_built) }
+}
+
+/// A payload of one of a hundred repositories.
+fn of_repository(name: &str, number: u32) -> Value {
+    let repository = format!("octocat/repository-{}", number % 100);
+    let mut payload = payload(name);
+    payload["repository"]["clone_url"] = format!("https://github.com/{repository}.git").into();
+    payload["repository"]["full_name"] = repository.into();
+    payload
 }
 
 /// Reports what became of a build.

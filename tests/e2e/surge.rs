@@ -84,6 +84,14 @@ fn deployment_of(repository: &str, id: u32) -> Delivery {
     Delivery::json("deployment", payload.to_string())
 }
 
+/// Sends one delivery, which is queued.
+fn send_one(edge: &Edge, Delivery { headers, body, .. }: Delivery) {
+    let request = headers
+        .into_iter()
+        .fold(ureq::post(&edge.url), |request, (name, value)| request.header(name, value));
+    assert_eq!(request.send(&body).unwrap().status(), 202);
+}
+
 /// Sends deliveries at a steady rate, whether or not those before are answered, as GitHub does.
 fn send(edge: &Edge, load: &Load) -> Counts {
     let runtime = Runtime::new().unwrap();
@@ -332,11 +340,7 @@ fn a_pause_that_the_origin_asks_for_is_one_of_the_whole_gate() {
     let edge = Edge::start(&origin.url, &[1], &[("RETRY_FIRST_SECONDS", "1")]);
     edge.set("octocat/*", "deployment");
     let deliver = |number: u32| {
-        let Delivery { headers, body, .. } = deployment(number);
-        let request = headers
-            .into_iter()
-            .fold(ureq::post(&edge.url), |request, header| request.header(header.0, header.1));
-        assert_eq!(request.send(&body).unwrap().status(), 202);
+        send_one(&edge, deployment(number));
     };
     deliver(0);
     origin.wait_for(1);
@@ -388,11 +392,7 @@ fn a_repository_with_many_builds_keeps_no_other_waiting_at_an_origin_that_takes_
         Err(_) => (300, 20),
     };
     let deliver = |repository: &str, id: u32| {
-        let Delivery { headers, body, .. } = deployment_of(repository, id);
-        let request = headers
-            .into_iter()
-            .fold(ureq::post(&edge.url), |request, header| request.header(header.0, header.1));
-        assert_eq!(request.send(&body).unwrap().status(), 202);
+        send_one(&edge, deployment_of(repository, id));
     };
     let began = Instant::now();
     for number in 0..many {
@@ -481,11 +481,7 @@ fn a_queue_is_added_and_drained_and_nothing_is_lost() {
     let mut deliver = |edge: &Edge, count: u32| {
         for _ in 0..count {
             number += 1;
-            let Delivery { headers, body, .. } = deployment(number);
-            let request = headers
-                .into_iter()
-                .fold(ureq::post(&edge.url), |request, header| request.header(header.0, header.1));
-            assert_eq!(request.send(&body).unwrap().status(), 202);
+            send_one(edge, deployment(number));
         }
         (edge.on_queue("builds"), edge.on_queue("builds-2"))
     };

@@ -20,7 +20,9 @@ const STATEMENTS_OF_ONE_TOLD: f64 = 3.0;
 const WITH_INDEXES: f64 = 4.0;
 
 /// How long the journal is kept, in days, as it is shipped.
-pub const DAYS: f64 = 30.0;
+const DAYS: f64 = 30.0;
+/// How long a build is kept after its end, in days.
+const DAYS_OF_A_BUILD: f64 = 90.0;
 
 const SECONDS_A_DAY: f64 = 86_400.0;
 const SECONDS_A_MONTH: f64 = 30.0 * SECONDS_A_DAY;
@@ -28,6 +30,8 @@ const MILLION: f64 = 1e6;
 
 /// What a database can hold, in bytes (<https://developers.cloudflare.com/d1/platform/limits/>).
 const LARGEST_LEDGER: f64 = 10e9;
+/// What all databases of an account can hold, in bytes (the same page).
+const LARGEST_ACCOUNT: f64 = 1e12;
 /// What a database does in a second: one statement after the other, of a millisecond each
 /// (<https://developers.cloudflare.com/d1/platform/limits/#frequently-asked-questions>).
 const STATEMENTS_A_SECOND: f64 = 1_000.0;
@@ -41,6 +45,36 @@ const ORIGIN: f64 = 0.1;
 /// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>).
 const CALLS_AN_HOUR: f64 = 5_000.0;
 
+/// What the journal remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Journal {
+    All,
+    NoIgnored,
+    Off,
+}
+
+impl Journal {
+    /// How many entries come of a delivery that is ignored, and of one that has something built.
+    fn entries(self) -> (f64, f64) {
+        match self {
+            Self::All => (1.0, 1.0),
+            Self::NoIgnored => (0.0, 1.0),
+            Self::Off => (0.0, 0.0),
+        }
+    }
+}
+
+/// How the gate is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub journal: Journal,
+    /// Which part of the log's lines is kept.
+    pub logs: f64,
+}
+
+/// As it is shipped.
+pub const SHIPPED: Setup = Setup { journal: Journal::All, logs: 1.0 };
+
 /// What so many deliveries a second need.
 pub struct Load {
     /// Deliveries a second.
@@ -49,10 +83,12 @@ pub struct Load {
     pub builds: f64,
     /// Statements in the ledger a second, a batch of the journal counted as what it is.
     pub statements: f64,
+    /// What the ledger comes to hold, in bytes.
+    pub ledger: f64,
     /// Rows written a second.
     rows: f64,
-    /// Bytes of the journal that come a day.
-    journal: f64,
+    /// Lines of the log that are kept, a second.
+    lines: f64,
     /// Messages on all queues a second.
     messages: f64,
     /// Requests, batches of the consumers among them, a second.
@@ -82,23 +118,30 @@ fn isolates(rate: f64) -> f64 {
 
 impl Load {
     /// What so many deliveries a second need.
-    pub fn of(needs: &Needs, rate: f64) -> Self {
+    pub fn of(needs: &Needs, rate: f64, setup: Setup) -> Self {
         let builds = BUILT * rate;
         let ignored = rate - builds;
-        let journal_messages = isolates(rate);
+        let (of_an_ignored, of_a_built) = setup.journal.entries();
+        let entries = ignored * of_an_ignored + builds * of_a_built;
+        let journal_messages = if entries > 0.0 { isolates(rate) } else { 0.0 };
         // A batch of up to a hundred messages is three statements, at the most one batch in two seconds for each of them.
         let journal_statements =
             3.0 * (journal_messages / 100.0).max(0.5_f64.min(journal_messages));
         let messages = builds * (1.0 + TOLD) + journal_messages;
         // What a build's own journal row is was measured with it; the rest of its statements are its own.
         let of_a_build = needs.built.statements + TOLD * STATEMENTS_OF_ONE_TOLD;
+        // An ignored push leaves an entry and nothing else, so a build's row is what its delivery leaves beyond that.
+        let (entry, row) = (needs.ignored.bytes, needs.built.bytes - needs.ignored.bytes);
         Self {
             rate,
             builds,
             statements: builds * of_a_build + journal_statements,
             // What is written is deleted after its time.
-            rows: WITH_INDEXES * 2.0 * (ignored * needs.ignored.rows + builds * needs.built.rows),
-            journal: rate * needs.ignored.bytes * SECONDS_A_DAY,
+            rows: WITH_INDEXES
+                * 2.0
+                * (entries * needs.ignored.rows + builds * (needs.built.rows - needs.ignored.rows)),
+            ledger: SECONDS_A_DAY * (entries * entry * DAYS + builds * row * DAYS_OF_A_BUILD),
+            lines: setup.logs * (rate + builds * (1.0 + TOLD)),
             messages,
             // Each build is reported of twice, and batches are of ten.
             requests: rate + builds * (2.0 + (1.0 + TOLD) / 10.0) + journal_statements / 3.0,
@@ -106,21 +149,28 @@ impl Load {
         }
     }
 
-    /// What it costs, by the prices of November 2026.
+    /// How many gates that takes, each with a ledger of its own that holds no more than it can.
+    pub fn gates(&self) -> f64 {
+        (self.ledger / LARGEST_LEDGER).max(self.statements / STATEMENTS_A_SECOND).ceil()
+    }
+
+    /// How many accounts.
+    pub fn accounts(&self) -> f64 {
+        (self.ledger / LARGEST_ACCOUNT).ceil()
+    }
+
+    /// What it costs, by the prices of November 2026; as if it were one account, whose free part counts once.
     pub fn bill(&self) -> Vec<Part> {
         let beyond = |used_a_second: f64, included: f64, price: f64| {
             (used_a_second * SECONDS_A_MONTH / MILLION - included).max(0.0) * price
         };
-        let stored = (self.journal * DAYS).min(LARGEST_LEDGER) / 1e9;
+        let stored = self.ledger / 1e9;
         vec![
-            Part { name: "plan", dollars: 5.0 },
+            Part { name: "plan", dollars: 5.0 * self.accounts() },
             // https://developers.cloudflare.com/workers/platform/pricing/
             Part { name: "requests", dollars: beyond(self.requests, 10.0, 0.3) },
             Part { name: "CPU time", dollars: beyond(self.cpu, 30.0, 0.02) },
-            Part {
-                name: "logs",
-                dollars: beyond(self.rate + self.builds * (1.0 + TOLD), 20.0, 0.6),
-            },
+            Part { name: "logs", dollars: beyond(self.lines, 20.0, 0.6) },
             // Two keys for each delivery, where nothing is remembered: https://developers.cloudflare.com/kv/platform/pricing/
             Part { name: "KV", dollars: beyond(2.0 * self.rate, 10.0, 0.5) },
             // Written, read, deleted: https://developers.cloudflare.com/queues/platform/pricing/
@@ -134,28 +184,45 @@ impl Load {
     }
 }
 
+/// The limits that end what one gate carries, and one account.
+pub const ONE_GATE: &str = "the same, with `JOURNAL = \"off\"`: of builds alone";
+pub const ONE_ACCOUNT: &str =
+    "what all ledgers of an account hold together, with `JOURNAL = \"off\"`";
+
 /// Where it ends, the first limit first.
 pub fn limits(needs: &Needs) -> Vec<Limit> {
-    let one = Load::of(needs, 1_000.0);
-    let of_a_delivery = (one.statements - 15.0).max(one.builds) / 1_000.0;
+    let a_second = |journal| Load::of(needs, 1.0, Setup { journal, ..SHIPPED });
+    let holds = |most: f64, journal| most / a_second(journal).ledger;
     let mut limits = vec![
         Limit {
-            what: "the ledger's size, with the journal of all deliveries for 30 days",
-            rate: LARGEST_LEDGER / (needs.ignored.bytes * SECONDS_A_DAY * DAYS),
+            what: "the ledger's size, as it is shipped: all deliveries for 30 days, builds for 90",
+            rate: holds(LARGEST_LEDGER, Journal::All),
             then: "D1 takes no more rows: the journal's queue waits, and builds are handed over without being kept or told of",
-            to_do: "`JOURNAL_DAYS` down, or `JOURNAL = \"no-ignored\"`: a tenth of the rows",
+            to_do: "`JOURNAL = \"no-ignored\"`, or `JOURNAL_DAYS` down",
         },
         Limit {
             what: "the same, with `JOURNAL = \"no-ignored\"`",
-            rate: LARGEST_LEDGER / (BUILT * needs.built.bytes * SECONDS_A_DAY * DAYS),
+            rate: holds(LARGEST_LEDGER, Journal::NoIgnored),
             then: "the same",
-            to_do: "`JOURNAL_DAYS` down to 7, then `JOURNAL = \"off\"`",
+            to_do: "`JOURNAL = \"off\"`, or `JOURNAL_DAYS` down",
         },
         Limit {
-            what: "statements a second in the ledger",
-            rate: STATEMENTS_A_SECOND / of_a_delivery,
-            then: "statuses on GitHub come late and the journal lags; deliveries are answered and handed over as ever",
+            what: ONE_GATE,
+            rate: holds(LARGEST_LEDGER, Journal::Off),
+            then: "the same",
             to_do: "a second gate for some of the owners: a Worker, queues and a ledger of its own",
+        },
+        Limit {
+            what: ONE_ACCOUNT,
+            rate: holds(LARGEST_ACCOUNT, Journal::Off),
+            then: "the same",
+            to_do: "a second account for some of the gates",
+        },
+        Limit {
+            what: "statements a second in one ledger",
+            rate: STATEMENTS_A_SECOND / a_second(Journal::Off).statements,
+            then: "statuses on GitHub come late and the journal lags; deliveries are answered and handed over as ever",
+            to_do: "a second gate, as above",
         },
         Limit {
             what: "calls of GitHub's, if all repositories are of one account",

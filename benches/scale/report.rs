@@ -11,21 +11,26 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use serde_json::json;
 
 use crate::measure::Needs;
-use crate::model::{BUILT, DAYS, Load, builds_a_day, limits};
+use crate::model::{
+    BUILT, Journal, Load, ONE_ACCOUNT, ONE_GATE, SHIPPED, Setup, builds_a_day, limits,
+};
 use crate::support::fixtures::PROJECT;
 
 /// The rates that are looked at, in deliveries a second, and what is to be done at each.
-const STEPS: [(f64, &str); 3] = [
-    (1.0, "Nothing: as it is shipped."),
+const STEPS: [(f64, Setup, &str); 3] = [
+    (1.0, SHIPPED, "Nothing: as it is shipped."),
     (
         100.0,
-        "`JOURNAL = \"no-ignored\"`, or `JOURNAL_DAYS` as the table above has it. Logs by a sample: `head_sampling_rate` under \
-         `[observability]`. `max_concurrency` for an origin that bears little.",
+        Setup { journal: Journal::NoIgnored, logs: 0.1 },
+        "`JOURNAL = \"no-ignored\"`. Logs by a sample of a tenth: `head_sampling_rate` under `[observability]`. As many gates, \
+         each for a part of the owners: the ledger is what a gate has one of. An App's webhook is one URL, so the parts are \
+         Apps. `max_concurrency` for an origin that bears little.",
     ),
     (
         10_000.0,
-        "`JOURNAL = \"off\"`, logs by a sample of a hundredth, and some thirty gates, each for a part of the owners: the \
-         ledger is what a gate has one of. An App's webhook is one URL, so the parts are Apps.",
+        Setup { journal: Journal::Off, logs: 0.01 },
+        "More than one account carries. The same, with `JOURNAL = \"off\"`, logs by a sample of a hundredth, and the gates in \
+         as many accounts. What fills the ledgers is builds, of which each is kept for 90 days.",
     ),
 ];
 
@@ -82,26 +87,31 @@ pub fn report(needs: &Needs) {
             limit.to_do.to_owned(),
         ]);
     }
-    let ledger = limits.iter().find(|limit| limit.what.starts_with("statements"));
-    let rate = ledger.map_or(0.0, |limit| limit.rate);
+    let rate_of =
+        |what: &str| limits.iter().find(|limit| limit.what == what).map_or(0.0, |limit| limit.rate);
+    let (gate, account) = (rate_of(ONE_GATE), rate_of(ONE_ACCOUNT));
     let _ = write!(
         text,
         "{ends}\n\n\
-         So one account with one gate carries some {} deliveries a second, {} builds a day; of repositories with 20 deliveries a day \
-         those are {}. In a burst the queues take up what the ledger and the origin cannot: [Whatever hangs](operate.md#whatever-hangs).\n\n\
+         So one gate carries some {} deliveries a second, {} builds a day; of repositories with 20 deliveries a day those are \
+         {}. One account carries a hundred times that: {} deliveries a second, {} builds a day, {} repositories. In a burst the queues take up what the ledger and the origin cannot: [Whatever hangs](operate.md#whatever-hangs).\n\n\
          ## What it costs\n\n\
          US dollars a month, by the prices of November 2026 for \
          [Workers](https://developers.cloudflare.com/workers/platform/pricing/), \
          [logs](https://developers.cloudflare.com/workers/observability/logs/workers-logs/#pricing), \
          [KV](https://developers.cloudflare.com/kv/platform/pricing/), \
          [Queues](https://developers.cloudflare.com/queues/platform/pricing/) and \
-         [D1](https://developers.cloudflare.com/d1/platform/pricing/), as the gate is shipped, with the journal of all deliveries \
-         for {DAYS:.0} days and each line of the log kept. No policy is taken for remembered.\n\n",
-        number(rate),
-        number(builds_a_day(rate)),
-        number(rate * 86_400.0 / 20.0),
+         [D1](https://developers.cloudflare.com/d1/platform/pricing/), each set up as the next table says. No policy is taken \
+         for remembered.\n\n",
+        number(gate),
+        number(builds_a_day(gate)),
+        number(gate * 86_400.0 / 20.0),
+        number(account),
+        number(builds_a_day(account)),
+        number(account * 86_400.0 / 20.0),
     );
-    let loads: Vec<Load> = STEPS.iter().map(|(rate, _)| Load::of(needs, *rate)).collect();
+    let loads: Vec<Load> =
+        STEPS.iter().map(|(rate, setup, _)| Load::of(needs, *rate, *setup)).collect();
     let names: Vec<String> =
         loads.iter().map(|load| format!("{} a second", number(load.rate))).collect();
     let mut bill = table(std::iter::once(String::new()).chain(names.iter().cloned()));
@@ -123,14 +133,20 @@ pub fn report(needs: &Needs) {
     let mut steps = table([
         "deliveries a second",
         "builds a second",
-        "statements a second in the ledger",
+        "statements a second in the ledgers",
+        "what they hold, GB",
+        "gates",
+        "accounts",
         "what to do",
     ]);
-    for ((_, to_do), load) in STEPS.iter().zip(&loads) {
+    for ((_, _, to_do), load) in STEPS.iter().zip(&loads) {
         steps.add_row([
             number(load.rate),
             number(load.builds),
             number(load.statements),
+            number(load.ledger / 1e9),
+            format!("{:.0}", load.gates()),
+            format!("{:.0}", load.accounts()),
             (*to_do).to_owned(),
         ]);
     }

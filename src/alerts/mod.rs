@@ -3,7 +3,7 @@
 
 pub mod decide;
 
-use crate::ledger::alerts;
+use crate::ledger::{self, alerts};
 use crate::message::alert::Kind;
 use crate::platform;
 use crate::platform::env::Env;
@@ -30,7 +30,7 @@ pub async fn look(env: &Env) -> Result<usize, String> {
     let now = platform::now();
     let mut told = 0;
     for kind in Kind::ALL {
-        let trouble = alerts::trouble(env, kind, now).await?;
+        let trouble = ledger::ask(env, alerts::trouble(kind, now)).await?;
         let before = alerts::said(env, kind).await?;
         let Some(said) = decide(before, &trouble, now) else { continue };
         let alert = alert(kind, said, &trouble, gate.as_deref(), rfc3339(now));

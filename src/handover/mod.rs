@@ -18,7 +18,7 @@ use crate::build::Build;
 use crate::leaving::settle;
 use crate::ledger::dead_letters::DeadLetter;
 use crate::ledger::held::{self, Held};
-use crate::ledger::marks;
+use crate::ledger::{self, marks};
 use crate::log;
 use crate::message::Work;
 use crate::message::build_request::QueuedRequest;
@@ -211,9 +211,9 @@ pub async fn release(env: &Env) -> Result<u64, String> {
     let before = now.saturating_sub(schedule.give_up_after * 1_000);
     let over = held::older(env, before, AT_ONCE).await?;
     let mut gone = let_go(env, over, &mut std::iter::repeat(0)).await?;
-    let waiting = held::count(env).await?;
+    let waiting = ledger::ask(env, held::count()).await?;
     // Not what is remembered of it: a minute is decided.
-    let kept = marks::get(env, marks::BREAKER).await?;
+    let kept = ledger::ask(env, marks::get(marks::BREAKER)).await?;
     let breaker = Breaker::from_text(kept.as_deref());
     let (mut left, after) = breaker.letting_go(now, waiting, backlog_per_minute);
     if left == 0 || after != breaker && !replace(env, kept.as_deref(), &after, now).await {

@@ -2,21 +2,24 @@
 
 use crate::ledger::LEDGER;
 use crate::message::alert::{Kind, Said, Trouble};
-use crate::platform::d1::{self, Row};
+use crate::platform::d1::{self, Ask, Row};
 use crate::platform::env::Env;
 
 /// How long the build service may take nothing while something waits for it: ten minutes.
 const ORIGIN_PATIENCE: u64 = 10 * 60 * 1_000;
 
 /// How much of a kind of trouble there is.
-pub(crate) async fn trouble(env: &Env, kind: Kind, now: u64) -> Result<Trouble, String> {
+pub(crate) fn trouble(kind: Kind, now: u64) -> Ask<Trouble> {
     match kind {
         Kind::DeadLetter => {
             let statement = "SELECT count(*) AS count, coalesce(max(id), 0) AS newest FROM dead_letters WHERE redriven_at IS NULL";
-            let rows = d1::rows(env, LEDGER, statement, &[]).await?;
-            one(&rows, |count| match count {
-                1 => "a dead letter waits for somebody to redrive or drop it".to_owned(),
-                count => format!("{count} dead letters wait for somebody to redrive or drop them"),
+            Ask::new(statement, vec![], |rows| {
+                one(rows, |count| match count {
+                    1 => "a dead letter waits for somebody to redrive or drop it".to_owned(),
+                    count => {
+                        format!("{count} dead letters wait for somebody to redrive or drop them")
+                    }
+                })
             })
         }
         Kind::Origin => {
@@ -27,22 +30,24 @@ pub(crate) async fn trouble(env: &Env, kind: Kind, now: u64) -> Result<Trouble, 
                              (SELECT 1 FROM (SELECT handed_over_at FROM builds ORDER BY number DESC LIMIT 200) \
                              WHERE handed_over_at > ?1)";
             let before = now.saturating_sub(ORIGIN_PATIENCE);
-            let rows = d1::rows(env, LEDGER, statement, &[before.into()]).await?;
-            one(&rows, |count| {
-                format!(
-                    "the build service has taken nothing for ten minutes, and {count} build requests wait for it"
-                )
+            Ask::new(statement, vec![before.into()], |rows| {
+                one(rows, |count| {
+                    format!(
+                        "the build service has taken nothing for ten minutes, and {count} build requests wait for it"
+                    )
+                })
             })
         }
         Kind::Webhook => {
             // Failed, delivered again, and failed again: by GitHub's own list.
             let statement = "SELECT count(*) AS count, coalesce(max(delivered_at), 0) AS newest FROM missed \
                              WHERE state <> 'delivered' AND failed_again > 0";
-            let rows = d1::rows(env, LEDGER, statement, &[]).await?;
-            one(&rows, |count| {
-                format!(
-                    "GitHub says that {count} deliveries failed, and they failed again when they were delivered again"
-                )
+            Ask::new(statement, vec![], |rows| {
+                one(rows, |count| {
+                    format!(
+                        "GitHub says that {count} deliveries failed, and they failed again when they were delivered again"
+                    )
+                })
             })
         }
     }

@@ -5,10 +5,10 @@
 //! deployment to that environment of the repository, until the claim ends by itself. So a crash in between is taken up
 //! again, and no older commit overtakes a newer one.
 
-use crate::ledger::LEDGER;
 use crate::ledger::conditions::{Conditions, owned};
+use crate::ledger::{LEDGER, of_errors};
 use crate::message::auto_deployment::{AutoDeployment, Filter, State};
-use crate::platform::d1::{self, Row};
+use crate::platform::d1::{self, Ask, Row};
 use crate::platform::env::Env;
 use crate::time::rfc3339;
 
@@ -277,15 +277,12 @@ pub(crate) async fn branch_of(
 }
 
 /// How many commits wait because GitHub does not answer as it should, and what it was about the last one of them.
-pub(crate) async fn unasked(env: &Env) -> Result<(u64, Option<String>), String> {
+pub(crate) fn unasked() -> Ask<(u64, Option<String>)> {
     // (Such a reason begins as a `Failure` does.)
     let statement = "SELECT COUNT(*) AS count, (SELECT reason FROM auto_deployments WHERE look_at IS NOT NULL AND \
                      state = 'waiting' AND reason LIKE 'GitHub %' ORDER BY id DESC LIMIT 1) AS error \
                      FROM auto_deployments WHERE look_at IS NOT NULL AND state = 'waiting' AND reason LIKE 'GitHub %'";
-    match d1::rows(env, LEDGER, statement, &[]).await?.first() {
-        Some(row) => Ok((row.get("count")?, row.get("error")?)),
-        None => Ok((0, None)),
-    }
+    Ask::new(statement, vec![], of_errors)
 }
 
 /// A commit that is to be looked at again.

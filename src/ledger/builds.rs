@@ -5,12 +5,11 @@
 //! [`Build`]'s own rules what follows, and writes only where the version is still that one.
 
 use crate::build::{Build, Status};
-use crate::ledger::LEDGER;
 use crate::ledger::conditions::{Conditions, owned};
-use crate::ledger::marks;
+use crate::ledger::{LEDGER, marks, of_errors};
 use crate::message::build::{BuildRow, Filter, Handovers, State};
 use crate::message::build_request::QueuedRequest;
-use crate::platform::d1::{self, Row};
+use crate::platform::d1::{self, Ask, Row};
 use crate::platform::env::Env;
 use crate::time::rfc3339;
 
@@ -370,15 +369,15 @@ pub(crate) async fn mark_reporting(env: &Env, now: u64) -> Result<(), String> {
 }
 
 /// When the build service reported first, by RFC 3339; none where it never has.
-pub(crate) async fn reporting_since(env: &Env) -> Result<Option<String>, String> {
-    marks::get(env, ORIGIN_REPORTS).await
+pub(crate) fn reporting_since() -> Ask<Option<String>> {
+    marks::get(ORIGIN_REPORTS)
 }
 
 /// How many builds are looked at for what the build service did last.
 const NEWEST: u64 = 500;
 
 /// Looks how the handovers go: at the builds that wait, and at the newest ones.
-pub(crate) async fn handovers(env: &Env) -> Result<Handovers, String> {
+pub(crate) fn handovers() -> Ask<Handovers> {
     // (Both states are named, for they are the index's.)
     let statement = "WITH newest AS (SELECT answer, attempted_at, reported_at FROM builds ORDER BY number DESC LIMIT ?1), \
                      open AS (SELECT answer, attempted_at, queued_at, state, handed_over_at FROM builds \
@@ -390,27 +389,25 @@ pub(crate) async fn handovers(env: &Env) -> Result<Handovers, String> {
                      ORDER BY attempted_at DESC LIMIT 1) \
                      SELECT waiting, waiting_since, answer, attempted_at, \
                      (SELECT max(reported_at) FROM newest) AS reported_at FROM waiting LEFT JOIN last";
-    let rows = d1::rows(env, LEDGER, statement, &[NEWEST.into()]).await?;
-    let Some(row) = rows.first() else { return Ok(Handovers::default()) };
-    let (answer, at): (Option<String>, Option<u64>) =
-        (row.get("answer")?, row.get("attempted_at")?);
-    Ok(Handovers {
-        waiting: row.get("waiting")?,
-        waiting_since: row.get("waiting_since")?,
-        last_answer: answer.zip(at),
-        reported_at: row.get("reported_at")?,
+    Ask::new(statement, vec![NEWEST.into()], |rows| {
+        let Some(row) = rows.first() else { return Ok(Handovers::default()) };
+        let (answer, at): (Option<String>, Option<u64>) =
+            (row.get("answer")?, row.get("attempted_at")?);
+        Ok(Handovers {
+            waiting: row.get("waiting")?,
+            waiting_since: row.get("waiting_since")?,
+            last_answer: answer.zip(at),
+            reported_at: row.get("reported_at")?,
+        })
     })
 }
 
 /// Of how many builds GitHub could not be told and is yet to be, and what the last one of them met with.
-pub(crate) async fn untold(env: &Env) -> Result<(u64, Option<String>), String> {
+pub(crate) fn untold() -> Ask<(u64, Option<String>)> {
     let statement = "SELECT COUNT(*) AS count, (SELECT github_error FROM builds WHERE tell_at IS NOT NULL AND \
                      github_error IS NOT NULL ORDER BY number DESC LIMIT 1) AS error FROM builds \
                      WHERE tell_at IS NOT NULL AND github_error IS NOT NULL";
-    match d1::rows(env, LEDGER, statement, &[]).await?.first() {
-        Some(row) => Ok((row.get("count")?, row.get("error")?)),
-        None => Ok((0, None)),
-    }
+    Ask::new(statement, vec![], of_errors)
 }
 
 /// Lists them, the newest first, with the number of the last one.

@@ -2,7 +2,7 @@
 
 use crate::ledger::LEDGER;
 use crate::message::build_request::QueuedRequest;
-use crate::platform::d1::{self, Row};
+use crate::platform::d1::{self, Ask, Row};
 use crate::platform::env::Env;
 
 /// A build request that is kept.
@@ -69,7 +69,7 @@ pub(crate) async fn forget(env: &Env, numbers: &[u64]) -> Result<(), String> {
 }
 
 /// How many are kept.
-pub(crate) async fn count(env: &Env) -> Result<u64, String> {
-    let rows = d1::rows(env, LEDGER, "SELECT COUNT(*) AS count FROM held", &[]).await?;
-    rows.first().map_or(Ok(0), |row| row.get("count"))
+pub(crate) fn count() -> Ask<u64> {
+    let statement = "SELECT COUNT(*) AS count FROM held";
+    Ask::new(statement, vec![], |rows| rows.first().map_or(Ok(0), |row| row.get("count")))
 }

@@ -1,7 +1,7 @@
 //! What the gate has to remember once, each under a name.
 
 use crate::ledger::LEDGER;
-use crate::platform::d1::{self, Row, Value};
+use crate::platform::d1::{self, Ask, Row, Value};
 use crate::platform::env::Env;
 
 /// The mark that says how much GitHub may still be asked.
@@ -11,18 +11,18 @@ pub(crate) const GITHUB_LIMIT: &str = "github-limit";
 pub(crate) const BREAKER: &str = "breaker";
 
 /// The value of a mark, if it is set.
-pub(crate) async fn get(env: &Env, name: &str) -> Result<Option<String>, String> {
-    value(d1::rows(env, LEDGER, GET, &[name.into()]).await?)
+pub(crate) fn get(name: &'static str) -> Ask<Option<String>> {
+    Ask::new(GET, vec![name.into()], value)
 }
 
 /// The same, for which the ledger is waited for no longer than a second.
 pub(crate) async fn get_soon(env: &Env, name: &str) -> Result<Option<String>, String> {
-    value(d1::rows_within(env, LEDGER, 1_000, GET, &[name.into()]).await?)
+    value(&d1::rows_within(env, LEDGER, 1_000, GET, &[name.into()]).await?)
 }
 
 const GET: &str = "SELECT value FROM marks WHERE name = ?";
 
-fn value(rows: Vec<Row>) -> Result<Option<String>, String> {
+fn value(rows: &[Row]) -> Result<Option<String>, String> {
     rows.first().map(|row| row.get("value")).transpose()
 }
 

@@ -3,7 +3,7 @@
 
 use crate::ledger::LEDGER;
 use crate::message::Work;
-use crate::platform::d1;
+use crate::platform::d1::{self, Ask};
 use crate::platform::env::Env;
 use crate::platform::queue::{BATCH, BATCH_BYTES};
 
@@ -50,10 +50,10 @@ pub(crate) async fn forget(env: &Env, work: Work, through: u64) -> Result<u64, S
 }
 
 /// How many messages are kept, and since when the oldest is.
-pub(crate) async fn waiting(env: &Env) -> Result<(u64, Option<u64>), String> {
+pub(crate) fn waiting() -> Ask<(u64, Option<u64>)> {
     let statement = "SELECT COUNT(*) AS count, MIN(kept_at) AS oldest FROM outbox";
-    match d1::rows(env, LEDGER, statement, &[]).await?.first() {
+    Ask::new(statement, vec![], |rows| match rows.first() {
         Some(row) => Ok((row.get("count")?, row.get("oldest")?)),
         None => Ok((0, None)),
-    }
+    })
 }

@@ -7,7 +7,7 @@ use crate::github::api::HookDelivery;
 use crate::ledger::LEDGER;
 use crate::message::github_job::Redeliver;
 use crate::message::sweep::{Filter, Place, Sweep};
-use crate::platform::d1::{self, Row};
+use crate::platform::d1::{self, Ask, Row};
 use crate::platform::env::Env;
 use crate::time::rfc3339;
 
@@ -208,6 +208,12 @@ fn from_row(row: &Row) -> Result<Sweep, String> {
         is_cut: row.get::<u64>("is_cut")? > 0,
         problems: problems.lines().map(str::to_owned).collect(),
     })
+}
+
+/// The last sweep.
+pub(crate) fn newest() -> Ask<Option<Sweep>> {
+    let statement = "SELECT * FROM sweeps ORDER BY id DESC LIMIT 1";
+    Ask::new(statement, vec![], |rows| rows.first().map(from_row).transpose())
 }
 
 /// Lists the last sweeps, the newest first.

@@ -20,15 +20,16 @@ use crate::github::{GitHub, Page, gather};
 use crate::journal::settings;
 use crate::ledger::dead_letters::{DeadLetterSummary, StoredDeadLetter};
 use crate::ledger::{
-    alerts, auto_deployments, builds, dead_letters, held, journal, last, marks, outbox, sessions,
-    sweeps,
+    self, alerts, auto_deployments, builds, dead_letters, held, journal, last, marks, outbox,
+    sessions, sweeps,
 };
 use crate::log;
 use crate::message::alert::Kind;
 use crate::message::dead_letter::Filter;
 use crate::message::github_job::{AutoDeploy, Job};
-use crate::message::{self, Work};
+use crate::message::Work;
 use crate::platform::access::{self, Admitted, Context};
+use crate::platform::d1::Questions;
 use crate::platform::env::Env;
 use crate::platform::request::{BodyError, Bounds, Request, SMALL, headers, read_body};
 use crate::platform::response::{self, Header, Response};
@@ -585,20 +586,31 @@ async fn facts(env: &Env, gate: &str) -> Facts {
 /// What the ledger knows of how it goes. Errors with what it said instead.
 async fn known(env: &Env) -> Result<Known, String> {
     let now = platform::now();
-    let newest = message::sweep::Filter { before: None, limit: 1 };
-    let limit = marks::get(env, marks::GITHUB_LIMIT).await?;
+    let mut questions = Questions::default();
+    let reporting_since = questions.add(builds::reporting_since());
+    let handovers = questions.add(builds::handovers());
+    let untold = questions.add(builds::untold());
+    let unasked = questions.add(auto_deployments::unasked());
+    let breaker = questions.add(marks::get(marks::BREAKER));
+    let held = questions.add(held::count());
+    let outbox = questions.add(outbox::waiting());
+    let dead_letters = questions.add(alerts::trouble(Kind::DeadLetter, now));
+    let failed_again = questions.add(alerts::trouble(Kind::Webhook, now));
+    let swept = questions.add(sweeps::newest());
+    let limit = questions.add(marks::get(marks::GITHUB_LIMIT));
+    let known = ledger::ask_all(env, &questions).await?;
     Ok(Known {
-        reporting_since: builds::reporting_since(env).await?,
-        handovers: builds::handovers(env).await?,
-        untold: builds::untold(env).await?,
-        unasked: auto_deployments::unasked(env).await?,
-        breaker: Breaker::from_text(marks::get(env, marks::BREAKER).await?.as_deref()),
-        held: held::count(env).await?,
-        outbox: outbox::waiting(env).await?,
-        dead_letters: alerts::trouble(env, Kind::DeadLetter, now).await?.count,
-        failed_again: alerts::trouble(env, Kind::Webhook, now).await?.count,
-        swept: sweeps::list(env, &newest).await?.into_iter().next(),
-        limit: limit.as_deref().and_then(Limit::from_text),
+        reporting_since: known.at(&reporting_since)?,
+        handovers: known.at(&handovers)?,
+        untold: known.at(&untold)?,
+        unasked: known.at(&unasked)?,
+        breaker: Breaker::from_text(known.at(&breaker)?.as_deref()),
+        held: known.at(&held)?,
+        outbox: known.at(&outbox)?,
+        dead_letters: known.at(&dead_letters)?.count,
+        failed_again: known.at(&failed_again)?.count,
+        swept: known.at(&swept)?,
+        limit: known.at(&limit)?.as_deref().and_then(Limit::from_text),
     })
 }
 

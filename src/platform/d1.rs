@@ -144,10 +144,68 @@ pub async fn rows_within(
         if done.is_undefined() {
             return Err(too_late(milliseconds));
         }
-        let rows: Array = Reflect::get(&done, &js("results"))?.dyn_into()?;
-        Ok(rows.to_vec().into_iter().map(Row).collect())
+        results(&done)
     };
     run.await.map_err(reason)
+}
+
+/// A question to a database: a statement with the values of its `?`, and how the rows that it returns are read.
+pub struct Ask<T> {
+    statement: &'static str,
+    values: Vec<Value<'static>>,
+    read: Reader<T>,
+}
+
+type Reader<T> = fn(&[Row]) -> Result<T, String>;
+
+impl<T> Ask<T> {
+    /// A question.
+    pub fn new(statement: &'static str, values: Vec<Value<'static>>, read: Reader<T>) -> Self {
+        Self { statement, values, read }
+    }
+
+    /// Asks it. Errors with what the runtime said instead.
+    pub async fn answer(&self, env: &Env, binding: &'static str) -> Result<T, String> {
+        (self.read)(&rows(env, binding, self.statement, &self.values).await?)
+    }
+}
+
+/// Questions that are asked together, which takes one way to the database and back.
+#[derive(Default)]
+pub struct Questions(Vec<(&'static str, Vec<Value<'static>>)>);
+
+/// Where the answer to a question will be.
+pub struct Place<T> {
+    index: usize,
+    read: Reader<T>,
+}
+
+/// What questions were answered with.
+pub struct Answers(Vec<Vec<Row>>);
+
+impl Questions {
+    /// Adds one, and says where its answer will be.
+    pub fn add<T>(&mut self, ask: Ask<T>) -> Place<T> {
+        self.0.push((ask.statement, ask.values));
+        Place { index: self.0.len() - 1, read: ask.read }
+    }
+
+    /// Asks them. Errors with what the runtime said instead, for all of them where it is so for one.
+    pub async fn answers(&self, env: &Env, binding: &'static str) -> Result<Answers, String> {
+        let of = |(statement, values): &(&'static str, Vec<_>)| (*statement, values.clone());
+        let run = async {
+            let done: Array = batch(env, binding, self.0.iter().map(of)).await?.dyn_into()?;
+            done.iter().map(|result| results(&result)).collect::<Result<_, JsValue>>()
+        };
+        run.await.map(Answers).map_err(reason)
+    }
+}
+
+impl Answers {
+    /// The answer at a place. Errors where it cannot be read.
+    pub fn at<T>(&self, place: &Place<T>) -> Result<T, String> {
+        (place.read)(self.0.get(place.index).map_or(&[][..], Vec::as_slice))
+    }
 }
 
 /// Runs statements one after the other, each with this value for its `?1`: all of them, or none
@@ -160,17 +218,28 @@ pub async fn transaction(
     statements: &[&str],
     value: Value<'_>,
 ) -> Result<(), String> {
-    let run = async {
-        let database: D1Database = env.binding(binding)?;
-        let value = JsValue::from(value);
-        let prepared = Array::new();
-        for statement in statements {
-            prepared.push(
-                &database.prepare(statement)?.bind(Array::of(std::slice::from_ref(&value)))?.into(),
-            );
-        }
-        let done = settled(piece_within(&database.batch(prepared)?, PATIENCE)).await?;
-        if done.is_undefined() { Err(too_late(PATIENCE)) } else { Ok(()) }
-    };
-    run.await.map_err(reason)
+    let statements = statements.iter().map(|&statement| (statement, vec![value]));
+    batch(env, binding, statements).await.map(drop).map_err(reason)
+}
+
+/// Has the database run statements in one transaction, and gives what it says of them.
+async fn batch<'a>(
+    env: &Env,
+    binding: &'static str,
+    statements: impl Iterator<Item = (&'a str, Vec<Value<'a>>)>,
+) -> Result<JsValue, JsValue> {
+    let database: D1Database = env.binding(binding)?;
+    let prepared = Array::new();
+    for (statement, values) in statements {
+        let values: Array = values.into_iter().map(JsValue::from).collect();
+        prepared.push(&database.prepare(statement)?.bind(values)?.into());
+    }
+    let done = settled(piece_within(&database.batch(prepared)?, PATIENCE)).await?;
+    if done.is_undefined() { Err(too_late(PATIENCE)) } else { Ok(done) }
+}
+
+/// The rows that a statement returned.
+fn results(done: &JsValue) -> Result<Vec<Row>, JsValue> {
+    let rows: Array = Reflect::get(done, &js("results"))?.dyn_into()?;
+    Ok(rows.to_vec().into_iter().map(Row).collect())
 }

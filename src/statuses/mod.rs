@@ -14,6 +14,7 @@ use crate::github::api::{
 };
 use crate::github::app::NoIdentity;
 use crate::github::{AtRepository, GitHub, Page};
+use crate::ledger;
 use crate::ledger::builds::{self, Of, SilentSince, Stored};
 use crate::message::build::State;
 use crate::message::github_job::TellStatus;
@@ -257,7 +258,7 @@ pub async fn look_again(env: &Env, is_tidying: bool) -> Result<LookedAgain, Stri
         builds::forget(env, now.saturating_sub(KEPT_FOR)).await?;
     }
     let (queued, in_progress) = settings::read(|name| env.text(name));
-    let origin_reports = builds::reporting_since(env).await?.is_some();
+    let origin_reports = ledger::ask(env, builds::reporting_since()).await?.is_some();
     let patience = Patience { queued, in_progress, origin_reports };
     let since = SilentSince {
         queued: now.saturating_sub(patience.queued),

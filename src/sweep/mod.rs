@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use crate::github::api::{AppFacts, Call, Failure, Hook, HookDelivery, Purpose, RepositoryHook};
 use crate::github::app::NoIdentity;
 use crate::github::{AsApp, AtRepository, GitHub, Page};
-use crate::ledger::{marks, sweeps};
+use crate::ledger::{self, marks, sweeps};
 use crate::log;
 use crate::message::Work;
 use crate::message::github_job::Redeliver;
@@ -289,7 +289,7 @@ impl Sweeping<'_> {
         {
             return Ok(());
         }
-        let after = marks::get(self.env, LAST_REPOSITORY).await?.unwrap_or_default();
+        let after = ledger::ask(self.env, marks::get(LAST_REPOSITORY)).await?.unwrap_or_default();
         let keys = match kv::keys(self.env, "REPO_TRIGGERS").await {
             Ok(keys) => keys,
             Err(why) => {
@@ -318,7 +318,7 @@ impl Sweeping<'_> {
 
     /// Whether the App may see repositories' own webhooks: asked once a day, for most Apps need not.
     async fn may_see_webhooks(&mut self, app: &AsApp<'_>) -> Result<bool, String> {
-        let known = marks::get(self.env, SEES_WEBHOOKS).await?;
+        let known = ledger::ask(self.env, marks::get(SEES_WEBHOOKS)).await?;
         let known = known.as_deref().and_then(|known| known.split_once(' '));
         if let Some((may, at)) = known
             && at.parse::<u64>().is_ok_and(|at| self.now < at + ASKED_AGAIN_AFTER)

@@ -24,10 +24,10 @@ use crate::ledger::{
     sessions, sweeps,
 };
 use crate::log;
+use crate::message::Work;
 use crate::message::alert::Kind;
 use crate::message::dead_letter::Filter;
 use crate::message::github_job::{AutoDeploy, Job};
-use crate::message::Work;
 use crate::platform::access::{self, Admitted, Context};
 use crate::platform::d1::Questions;
 use crate::platform::env::Env;

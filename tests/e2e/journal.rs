@@ -1,7 +1,7 @@
 //! The journal: what came in, what it was answered, and how often; in no answer's way.
 
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use buildgate::time::rfc3339;
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ fn what_is_remembered_is_what_was_asked_for() {
     gate.restart(&Setup::without_origin().var("JOURNAL", "off"));
     send(&gate, "ping", "octocat/Hello-World");
     // What another gate would have written by now.
-    std::thread::sleep(std::time::Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(6));
     assert_eq!((items(&gate, "deliveries").len(), counts(&gate)["pong"]), (1, 1));
 }
 
@@ -243,7 +243,7 @@ fn of_a_hundred_thousand_rows_each_page_is_there_within_100_ms() {
         ("repositories?limit=100".to_owned(), 100),
         ("repositories?owner=owner7".to_owned(), 5),
     ] {
-        // The best of many, for the machine has other things to do.
+        // The best of many, and of more from time to time where that is too long, for the machine has other things to do.
         let time = |_| {
             let started = Instant::now();
             let found = items(&gate, &route).len();
@@ -255,6 +255,9 @@ fn of_a_hundred_thousand_rows_each_page_is_there_within_100_ms() {
             best = best.min(time(tries));
             if tries >= 5 && best <= 100.0 {
                 break;
+            }
+            if tries >= 5 {
+                std::thread::sleep(Duration::from_millis(300));
             }
         }
         println!("{best:6.1} ms  {route}");

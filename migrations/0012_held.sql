@@ -7,6 +7,8 @@ CREATE TABLE held (
   -- When it was queued first.
   queued_at INTEGER NOT NULL,
   held_at INTEGER NOT NULL,
+  -- Since when somebody is putting it on the queue; 0 where nobody is.
+  taken_at INTEGER NOT NULL DEFAULT 0,
   message TEXT NOT NULL
 );
 CREATE INDEX held_by_repository ON held (repository_id, queued_at);

@@ -69,7 +69,10 @@ pub fn report(needs: &Needs) {
     let _ = write!(
         text,
         "{measured}\n\n\
-         What GitHub is told of a build is not among them: three times a message, a call and three statements.\n\n\
+         A build is some fourteen exchanges over HTTP: its delivery and two reports, a message and its batch, the origin's answer, \
+         and the statements. Each costs the process about what an ignored push does, of which more than half is workerd's own \
+         ([the floor](../benches/results.md)), and none of that is on Cloudflare's bill. What GitHub is told of a build is not \
+         among them: three times a message, a call and three statements.\n\n\
          ## Where it ends\n\n\
          With one delivery in {:.0} that builds, by the limits that [Cloudflare](https://developers.cloudflare.com/workers/platform/limits/) \
          and [GitHub](https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api) document; sustained, not \
@@ -102,7 +105,7 @@ pub fn report(needs: &Needs) {
          [KV](https://developers.cloudflare.com/kv/platform/pricing/), \
          [Queues](https://developers.cloudflare.com/queues/platform/pricing/) and \
          [D1](https://developers.cloudflare.com/d1/platform/pricing/), each set up as the next table says. No policy is taken \
-         for remembered.\n\n",
+         for remembered, and the CPU time is the process's, as above.\n\n",
         number(gate),
         number(builds_a_day(gate)),
         number(gate * 86_400.0 / 20.0),

@@ -209,7 +209,7 @@ pub async fn release(env: &Env) -> Result<u64, String> {
     let now = platform::now();
     let Settings { schedule, backlog_per_minute, .. } = Settings::read(|name| env.text(name));
     let before = now.saturating_sub(schedule.give_up_after * 1_000);
-    let over = held::older(env, before, AT_ONCE).await?;
+    let over = held::take_older(env, before, AT_ONCE, now).await?;
     let mut gone = let_go(env, over, &mut std::iter::repeat(0)).await?;
     let waiting = ledger::ask(env, held::count()).await?;
     // Not what is remembered of it: a minute is decided.
@@ -221,7 +221,8 @@ pub async fn release(env: &Env) -> Result<u64, String> {
     }
     let mut delays = breaker.delays(now, left, backlog_per_minute);
     while left > 0 {
-        let some = let_go(env, held::next(env, left.min(AT_ONCE)).await?, &mut delays).await?;
+        let some = held::take_next(env, left.min(AT_ONCE), platform::now()).await?;
+        let some = let_go(env, some, &mut delays).await?;
         if some == 0 {
             break;
         }

@@ -1,9 +1,15 @@
 //! Build requests that are kept from a build service that takes nothing just then. All times are in milliseconds since 1970.
 
+use std::collections::BTreeSet;
+
 use crate::ledger::LEDGER;
 use crate::message::build_request::QueuedRequest;
 use crate::platform::d1::{self, Ask, Row};
 use crate::platform::env::Env;
+
+/// How long nobody else is given what somebody has taken, in milliseconds: longer than it takes to put it on the queue, and
+/// over when the cron trigger comes again.
+const TAKEN_FOR: u64 = 45_000;
 
 /// A build request that is kept.
 #[derive(Debug)]
@@ -41,24 +47,45 @@ pub(crate) async fn keep(
     d1::rows(env, LEDGER, statement, &values).await.map(drop)
 }
 
-/// The next few that go out: of each repository one, and then of each another, so that one that has many keeps no other's
-/// waiting; of those of a repository the newest first.
-pub(crate) async fn next(env: &Env, most: u64) -> Result<Vec<Held>, String> {
+/// Takes the next few that go out: of each repository one, and then of each another, so that one that has many keeps no
+/// other's waiting; of those of a repository the newest first. Nobody else is given them for a while.
+pub(crate) async fn take_next(env: &Env, most: u64, now: u64) -> Result<Vec<Held>, String> {
     let statement = "WITH turns AS (SELECT number, queued_at, ROW_NUMBER() OVER (PARTITION BY repository_id \
-                     ORDER BY queued_at DESC, number DESC) AS turn FROM held) \
+                     ORDER BY queued_at DESC, number DESC) AS turn FROM held WHERE taken_at <= ?2) \
                      SELECT number, message FROM (SELECT number, turn, queued_at FROM turns \
-                     ORDER BY turn, queued_at DESC, number DESC LIMIT ?) AS first JOIN held USING (number) \
+                     ORDER BY turn, queued_at DESC, number DESC LIMIT ?1) AS first JOIN held USING (number) \
                      ORDER BY first.turn, first.queued_at DESC, number DESC";
-    let rows = d1::rows(env, LEDGER, statement, &[most.into()]).await?;
-    rows.iter().map(Held::from_row).collect()
+    let values = [most.into(), now.saturating_sub(TAKEN_FOR).into()];
+    take(env, d1::rows(env, LEDGER, statement, &values).await?, now).await
 }
 
-/// A few of those that were queued before a time.
-pub(crate) async fn older(env: &Env, before: u64, most: u64) -> Result<Vec<Held>, String> {
-    let statement =
-        "SELECT number, message FROM held WHERE queued_at < ? ORDER BY queued_at LIMIT ?";
-    let rows = d1::rows(env, LEDGER, statement, &[before.into(), most.into()]).await?;
-    rows.iter().map(Held::from_row).collect()
+/// Takes a few of those that were queued before a time.
+pub(crate) async fn take_older(
+    env: &Env,
+    before: u64,
+    most: u64,
+    now: u64,
+) -> Result<Vec<Held>, String> {
+    let statement = "SELECT number, message FROM held WHERE queued_at < ? AND taken_at <= ? \
+                     ORDER BY queued_at LIMIT ?";
+    let values = [before.into(), now.saturating_sub(TAKEN_FOR).into(), most.into()];
+    take(env, d1::rows(env, LEDGER, statement, &values).await?, now).await
+}
+
+/// Those of these rows that nobody else has taken meanwhile, in their order.
+async fn take(env: &Env, rows: Vec<Row>, now: u64) -> Result<Vec<Held>, String> {
+    let found: Vec<Held> = rows.iter().map(Held::from_row).collect::<Result<_, _>>()?;
+    let numbers: Vec<u64> = found.iter().map(|held| held.number).collect();
+    if numbers.is_empty() {
+        return Ok(found);
+    }
+    let list = serde_json::to_string(&numbers).map_err(|error| error.to_string())?;
+    let statement = "UPDATE held SET taken_at = ?1 WHERE number IN (SELECT value FROM json_each(?2)) \
+                     AND taken_at <= ?3 RETURNING number";
+    let values = [now.into(), list.as_str().into(), now.saturating_sub(TAKEN_FOR).into()];
+    let rows = d1::rows(env, LEDGER, statement, &values).await?;
+    let taken = rows.iter().map(|row| row.get("number")).collect::<Result<BTreeSet<u64>, _>>()?;
+    Ok(found.into_iter().filter(|held| taken.contains(&held.number)).collect())
 }
 
 /// Lets go of those of these numbers.

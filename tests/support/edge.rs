@@ -2,7 +2,7 @@
 //! be told to hang, to refuse, or to lose its answers. (The simulators of `wrangler dev`, on which the other tests run, always
 //! work.) They speak what workerd speaks to them, and the ledger is SQLite, as D1 is.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::path::Path;
@@ -69,9 +69,35 @@ pub struct Used {
 struct Message {
     id: String,
     sent_at: u64,
-    due_at: u64,
     attempts: u32,
     body: String,
+}
+
+/// What lies on a queue: by when it is due, and by when it came.
+#[derive(Default)]
+struct Queue {
+    messages: BTreeMap<(u64, u64), Message>,
+    came: u64,
+}
+
+impl Queue {
+    fn put(&mut self, due_at: u64, message: Message) {
+        self.came += 1;
+        self.messages.insert((due_at, self.came), message);
+    }
+
+    /// The first few that are due.
+    fn take(&mut self, most: usize) -> Vec<Message> {
+        let now = now();
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Some(first) = self.messages.first_entry()
+            && first.key().0 <= now
+        {
+            taken.push(first.remove());
+        }
+        taken
+    }
 }
 
 struct Shared {
@@ -79,7 +105,7 @@ struct Shared {
     is_paused: AtomicBool,
     moods: Mutex<BTreeMap<String, Mood>>,
     policies: Mutex<HashMap<String, String>>,
-    queues: Mutex<BTreeMap<String, VecDeque<Message>>>,
+    queues: Mutex<BTreeMap<String, Queue>>,
     ledger: Mutex<Connection>,
     statements: Mutex<(u64, Duration)>,
     sent: Mutex<BTreeMap<String, u64>>,
@@ -254,7 +280,7 @@ impl Edge {
 
     /// How many messages lie on a queue.
     pub fn on_queue(&self, queue: &str) -> usize {
-        self.shared.queues.lock().unwrap().get(queue).map_or(0, VecDeque::len)
+        self.shared.queues.lock().unwrap().get(queue).map_or(0, |queue| queue.messages.len())
     }
 
     /// Sets a policy.
@@ -430,13 +456,10 @@ fn put(shared: &Shared, queue: &str, uri: &Uri, headers: &HeaderMap, body: &[u8]
     *shared.sent.lock().unwrap().entry(queue.to_owned()).or_default() += sent.len() as u64;
     let mut queues = shared.queues.lock().unwrap();
     let queue = queues.entry(queue.to_owned()).or_default();
-    queue.extend(sent.into_iter().map(|Sent { body, delay_secs }| Message {
-        id: uuid::Uuid::new_v4().to_string(),
-        sent_at,
-        due_at: sent_at + 1_000 * delay_secs,
-        attempts: 1,
-        body,
-    }));
+    for Sent { body, delay_secs } in sent {
+        let id = uuid::Uuid::new_v4().to_string();
+        queue.put(sent_at + 1_000 * delay_secs, Message { id, sent_at, attempts: 1, body });
+    }
     axum::Json(json!({ "metadata": { "metrics": { "backlogCount": 0, "backlogBytes": 0 } } }))
         .into_response()
 }
@@ -527,23 +550,9 @@ async fn deliver(shared: Arc<Shared>, queue: String) {
             continue;
         }
         let room = Arc::clone(&room).acquire_owned().await.unwrap();
-        let batch: Vec<Message> = {
-            let mut queues = shared.queues.lock().unwrap();
-            let Some(messages) = queues.get_mut(&queue) else { continue };
-            let now = now();
-            let (mut batch, mut later) = (Vec::new(), VecDeque::new());
-            while let Some(message) = messages.pop_front() {
-                match message.due_at <= now && batch.len() < most {
-                    true => batch.push(message),
-                    false => later.push_back(message),
-                }
-                if batch.len() == most {
-                    break;
-                }
-            }
-            later.append(messages);
-            *messages = later;
-            batch
+        let batch = match shared.queues.lock().unwrap().get_mut(&queue) {
+            None => continue,
+            Some(messages) => messages.take(most),
         };
         if batch.is_empty() {
             continue;
@@ -551,14 +560,17 @@ async fn deliver(shared: Arc<Shared>, queue: String) {
         let (shared, queue) = (Arc::clone(&shared), queue.clone());
         tokio::spawn(async move {
             let left = hand_in(&shared, &queue, batch).await;
-            shared.queues.lock().unwrap().entry(queue).or_default().extend(left);
+            let mut queues = shared.queues.lock().unwrap();
+            for (due_at, message) in left {
+                queues.entry(queue.clone()).or_default().put(due_at, message);
+            }
             drop(room);
         });
     }
 }
 
-/// Hands a batch to the gate, and gives what is to be delivered again.
-async fn hand_in(shared: &Shared, queue: &str, batch: Vec<Message>) -> Vec<Message> {
+/// Hands a batch to the gate, and gives what is to be delivered again, with when.
+async fn hand_in(shared: &Shared, queue: &str, batch: Vec<Message>) -> Vec<(u64, Message)> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Retried {
@@ -605,7 +617,7 @@ async fn hand_in(shared: &Shared, queue: &str, batch: Vec<Message>) -> Vec<Messa
     let delays: Vec<Option<u64>> = batch.iter().map(again).collect();
     let left = batch.into_iter().zip(delays).filter_map(|(message, delay)| {
         let due_at = now() + 1_000 * delay?;
-        Some(Message { due_at, attempts: message.attempts + 1, ..message })
+        Some((due_at, Message { attempts: message.attempts + 1, ..message }))
     });
     left.collect()
 }

@@ -21,12 +21,18 @@ export const HINTS = {
 };
 
 // A build that is not well, and what to do: none where there is nothing to be done.
-export function storyOf({ state, description, handed_over_at, attempted_at, answer, attempts, id }) {
+export function storyOf({ state, description, is_held, handed_over_at, attempted_at, answer, attempts, id }) {
   const tried = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
   if (state === "queued" && handed_over_at) {
     return {
       text: "taken by the build service, which has not reported of it yet",
       todo: `If that takes longer than a build does, ask the build service about the request ${id}.`,
+    };
+  }
+  if (state === "queued" && is_held) {
+    return {
+      text: "held while the build service takes nothing, or has asked for a pause",
+      todo: "It is posted by itself once that is over; see that the build service is well.",
     };
   }
   if (state === "queued" && attempted_at && answer) {

@@ -11,13 +11,19 @@ pub const BUILT: f64 = 0.1;
 const OF_AN_ISOLATE: f64 = 50.0;
 
 /// What GitHub is told of a build: `queued`, `in_progress`, `success`. Each is a message on the queue `github`, a call of
-/// GitHub's, and three statements in the ledger.
+/// GitHub's, three statements in the ledger, which change its row twice, and a line of the log.
 const TOLD: f64 = 3.0;
 const STATEMENTS_OF_ONE_TOLD: f64 = 3.0;
+const ROWS_OF_ONE_TOLD: f64 = 2.0;
+
+/// How often the origin reports of a build.
+const REPORTED: f64 = 2.0;
 
 /// Rows written for each row that is changed: an index that has an entry for it is another one
-/// (<https://developers.cloudflare.com/d1/platform/pricing/#definitions>), and the journal has three of them.
+/// (<https://developers.cloudflare.com/d1/platform/pricing/#definitions>). The journal has three of them, and so have builds;
+/// but what changes in a build is in one of them, at the most.
 const WITH_INDEXES: f64 = 4.0;
+const CHANGED_WITH_INDEXES: f64 = 2.0;
 
 /// How long the journal is kept, in days, as it is shipped.
 const DAYS: f64 = 30.0;
@@ -85,9 +91,11 @@ pub struct Load {
     pub statements: f64,
     /// What the ledger comes to hold, in bytes.
     pub ledger: f64,
+    /// How many gates that takes, each with a ledger of its own that holds no more than it can.
+    pub gates: f64,
     /// Rows written a second.
     rows: f64,
-    /// Lines of the log that are kept, a second.
+    /// Events of the log that are kept, a second: <https://developers.cloudflare.com/workers/observability/logs/workers-logs/>.
     lines: f64,
     /// Messages on all queues a second.
     messages: f64,
@@ -111,7 +119,7 @@ pub struct Limit {
     pub to_do: &'static str,
 }
 
-/// How many isolates answer so many deliveries a second.
+/// How many isolates of a gate answer so many deliveries a second.
 fn isolates(rate: f64) -> f64 {
     (rate / OF_AN_ISOLATE).max(1.0).min(rate)
 }
@@ -123,35 +131,34 @@ impl Load {
         let ignored = rate - builds;
         let (of_an_ignored, of_a_built) = setup.journal.entries();
         let entries = ignored * of_an_ignored + builds * of_a_built;
-        let journal_messages = if entries > 0.0 { isolates(rate) } else { 0.0 };
-        // A batch of up to a hundred messages is three statements, at the most one batch in two seconds for each of them.
-        let journal_statements =
-            3.0 * (journal_messages / 100.0).max(0.5_f64.min(journal_messages));
-        let messages = builds * (1.0 + TOLD) + journal_messages;
-        // What a build's own journal row is was measured with it; the rest of its statements are its own.
-        let of_a_build = needs.built.statements + TOLD * STATEMENTS_OF_ONE_TOLD;
         // An ignored push leaves an entry and nothing else, so a build's row is what its delivery leaves beyond that.
         let (entry, row) = (needs.ignored.bytes, needs.built.bytes - needs.ignored.bytes);
+        let changes = needs.built.rows - needs.ignored.rows + TOLD * ROWS_OF_ONE_TOLD;
+        let ledger = SECONDS_A_DAY * (entries * entry * DAYS + builds * row * DAYS_OF_A_BUILD);
+        // What a build's own journal row is was measured with it; the rest of its statements are its own.
+        let of_builds = builds * (needs.built.statements + TOLD * STATEMENTS_OF_ONE_TOLD);
+        let gates = (ledger / LARGEST_LEDGER).max(of_builds / STATEMENTS_A_SECOND).ceil();
+        let journal = if entries > 0.0 { gates * isolates(rate / gates) } else { 0.0 };
+        // A batch of up to a hundred messages is three statements, at the most one batch in two seconds for each gate.
+        let batches = (journal / 100.0).max((0.5 * gates).min(journal));
+        let messages = builds * (1.0 + TOLD) + journal;
+        // The batches of builds and of what GitHub is told are of ten.
+        let requests = rate + builds * (REPORTED + (1.0 + TOLD) / 10.0) + batches;
         Self {
             rate,
             builds,
-            statements: builds * of_a_build + journal_statements,
+            statements: of_builds + 3.0 * batches,
+            ledger,
+            gates,
             // What is written is deleted after its time.
-            rows: WITH_INDEXES
-                * 2.0
-                * (entries * needs.ignored.rows + builds * (needs.built.rows - needs.ignored.rows)),
-            ledger: SECONDS_A_DAY * (entries * entry * DAYS + builds * row * DAYS_OF_A_BUILD),
-            lines: setup.logs * (rate + builds * (1.0 + TOLD)),
+            rows: entries * needs.ignored.rows * 2.0 * WITH_INDEXES
+                + builds * (changes * CHANGED_WITH_INDEXES + WITH_INDEXES),
+            // Each of the gate's own, and one that Cloudflare writes of each request.
+            lines: setup.logs * (rate + builds * (1.0 + TOLD + REPORTED) + requests),
             messages,
-            // Each build is reported of twice, and batches are of ten.
-            requests: rate + builds * (2.0 + (1.0 + TOLD) / 10.0) + journal_statements / 3.0,
+            requests,
             cpu: (ignored * needs.ignored.cpu + builds * needs.built.cpu) / 1e3,
         }
-    }
-
-    /// How many gates that takes, each with a ledger of its own that holds no more than it can.
-    pub fn gates(&self) -> f64 {
-        (self.ledger / LARGEST_LEDGER).max(self.statements / STATEMENTS_A_SECOND).ceil()
     }
 
     /// How many accounts.
@@ -159,7 +166,7 @@ impl Load {
         (self.ledger / LARGEST_ACCOUNT).ceil()
     }
 
-    /// What it costs, by the prices of November 2026; as if it were one account, whose free part counts once.
+    /// What it costs, by the prices of November 2026. What is free in an account counts once, were there several.
     pub fn bill(&self) -> Vec<Part> {
         let beyond = |used_a_second: f64, included: f64, price: f64| {
             (used_a_second * SECONDS_A_MONTH / MILLION - included).max(0.0) * price
@@ -185,6 +192,8 @@ impl Load {
 }
 
 /// The limits that end what one gate carries, and one account.
+pub const AS_SHIPPED: &str =
+    "the ledger's size, as it is shipped: all deliveries for 30 days, builds for 90";
 pub const ONE_GATE: &str = "the same, with `JOURNAL = \"off\"`: of builds alone";
 pub const ONE_ACCOUNT: &str =
     "what all ledgers of an account hold together, with `JOURNAL = \"off\"`";
@@ -195,7 +204,7 @@ pub fn limits(needs: &Needs) -> Vec<Limit> {
     let holds = |most: f64, journal| most / a_second(journal).ledger;
     let mut limits = vec![
         Limit {
-            what: "the ledger's size, as it is shipped: all deliveries for 30 days, builds for 90",
+            what: AS_SHIPPED,
             rate: holds(LARGEST_LEDGER, Journal::All),
             then: "D1 takes no more rows: the journal's queue waits, and builds are handed over without being kept or told of",
             to_do: "`JOURNAL = \"no-ignored\"`, or `JOURNAL_DAYS` down",
@@ -228,7 +237,7 @@ pub fn limits(needs: &Needs) -> Vec<Limit> {
             what: "calls of GitHub's, if all repositories are of one account",
             rate: CALLS_AN_HOUR / 3_600.0 / TOLD / BUILT,
             then: "what is said on GitHub waits for the next hour; nothing is lost",
-            to_do: "nothing, where there are many accounts: each has a limit of its own. Else GitHub raises it with the number of repositories",
+            to_do: "nothing, where there are many accounts: each has a limit of its own. Else GitHub raises it with the number of repositories, to 12,500 an hour at the most",
         },
         Limit {
             what: "connections to the origin, if it takes 100 ms to answer",

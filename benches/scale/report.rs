@@ -12,25 +12,34 @@ use serde_json::json;
 
 use crate::measure::Needs;
 use crate::model::{
-    BUILT, Journal, Load, ONE_ACCOUNT, ONE_GATE, SHIPPED, Setup, builds_a_day, limits,
+    AS_SHIPPED, BUILT, Journal, Load, ONE_ACCOUNT, ONE_GATE, SHIPPED, Setup, builds_a_day, limits,
 };
 use crate::support::fixtures::PROJECT;
 
-/// The rates that are looked at, in deliveries a second, and what is to be done at each.
-const STEPS: [(f64, Setup, &str); 3] = [
-    (1.0, SHIPPED, "Nothing: as it is shipped."),
+/// The rates that are looked at, in deliveries a second, how the gate is set up, and what is to be done at each.
+const STEPS: [(f64, Setup, &str, &str); 4] = [
+    (1.0, SHIPPED, "as shipped", "Nothing."),
+    (
+        100.0,
+        SHIPPED,
+        "as shipped",
+        "As many gates as the column says, each for a part of the owners: the ledger is what a gate has one of. An App's webhook \
+         is one URL, so each gate has an App; an organization on GitHub can register a hundred. Better is the next line.",
+    ),
     (
         100.0,
         Setup { journal: Journal::NoIgnored, logs: 0.1 },
-        "`JOURNAL = \"no-ignored\"`. Logs by a sample of a tenth: `head_sampling_rate` under `[observability]`. As many gates, \
-         each for a part of the owners: the ledger is what a gate has one of. An App's webhook is one URL, so the parts are \
-         Apps. `max_concurrency` for an origin that bears little.",
+        "no-ignored",
+        "`JOURNAL = \"no-ignored\"`; `head_sampling_rate = 0.1` under `[observability]`; as many gates as the column says. \
+         `max_concurrency` for an origin that bears little.",
     ),
     (
         10_000.0,
         Setup { journal: Journal::Off, logs: 0.01 },
-        "More than one account carries. The same, with `JOURNAL = \"off\"`, logs by a sample of a hundredth, and the gates in \
-         as many accounts. What fills the ledgers is builds, of which each is kept for 90 days.",
+        "off",
+        "This is more than one account carries: `JOURNAL = \"off\"`, `head_sampling_rate = 0.01`, and the gates spread over as many \
+         accounts, and as many organizations for their Apps, as the column says. The ledgers are full of builds, each of which \
+         is kept for 90 days.",
     ),
 ];
 
@@ -96,16 +105,19 @@ pub fn report(needs: &Needs) {
     let _ = write!(
         text,
         "{ends}\n\n\
-         So one gate carries some {} deliveries a second, {} builds a day; of repositories with 20 deliveries a day those are \
-         {}. One account carries a hundred times that: {} deliveries a second, {} builds a day, {} repositories. In a burst the queues take up what the ledger and the origin cannot: [Whatever hangs](operate.md#whatever-hangs).\n\n\
+         So one gate carries {} deliveries a second as it is shipped, and some {} without a journal, which are {} builds a day; of \
+         repositories with 20 deliveries a day those are {}. One account carries a hundred such gates: {} deliveries a second, {} \
+         builds a day, {} repositories. In a burst the queues take up what the ledger and the origin cannot: [Whatever hangs](operate.md#whatever-hangs).\n\n\
          ## What it costs\n\n\
          US dollars a month, by the prices of November 2026 for \
          [Workers](https://developers.cloudflare.com/workers/platform/pricing/), \
          [logs](https://developers.cloudflare.com/workers/observability/logs/workers-logs/#pricing), \
          [KV](https://developers.cloudflare.com/kv/platform/pricing/), \
          [Queues](https://developers.cloudflare.com/queues/platform/pricing/) and \
-         [D1](https://developers.cloudflare.com/d1/platform/pricing/), each set up as the next table says. No policy is taken \
-         for remembered, and the CPU time is the process's, as above.\n\n",
+         [D1](https://developers.cloudflare.com/d1/platform/pricing/), each set up as its column says; that is what fills the table that \
+         comes then. No policy is taken for remembered, the CPU time is the process's, as above, and of several accounts, what \
+         is free in each counts once.\n\n",
+        number(rate_of(AS_SHIPPED)),
         number(gate),
         number(builds_a_day(gate)),
         number(gate * 86_400.0 / 20.0),
@@ -114,9 +126,11 @@ pub fn report(needs: &Needs) {
         number(account * 86_400.0 / 20.0),
     );
     let loads: Vec<Load> =
-        STEPS.iter().map(|(rate, setup, _)| Load::of(needs, *rate, *setup)).collect();
-    let names: Vec<String> =
-        loads.iter().map(|load| format!("{} a second", number(load.rate))).collect();
+        STEPS.iter().map(|(rate, setup, _, _)| Load::of(needs, *rate, *setup)).collect();
+    let names: Vec<String> = STEPS
+        .iter()
+        .map(|(rate, _, setup, _)| format!("{} a second, {setup}", number(*rate)))
+        .collect();
     let mut bill = table(std::iter::once(String::new()).chain(names.iter().cloned()));
     let bills: Vec<_> = loads.iter().map(Load::bill).collect();
     for (position, part) in bills[0].iter().enumerate() {
@@ -142,13 +156,13 @@ pub fn report(needs: &Needs) {
         "accounts",
         "what to do",
     ]);
-    for ((_, _, to_do), load) in STEPS.iter().zip(&loads) {
+    for ((_, _, setup, to_do), load) in STEPS.iter().zip(&loads) {
         steps.add_row([
-            number(load.rate),
+            format!("{}, {setup}", number(load.rate)),
             number(load.builds),
             number(load.statements),
             number(load.ledger / 1e9),
-            format!("{:.0}", load.gates()),
+            format!("{:.0}", load.gates),
             format!("{:.0}", load.accounts()),
             (*to_do).to_owned(),
         ]);

@@ -17,7 +17,8 @@ const COLUMNS: &str = "number, id, version, repository_id, repository, sha, ref,
                        description, log_url, environment_url, is_ended_by_report, queued_at, handed_over_at, reported_at, \
                        since, attempts, attempted_at, answer, unsaid, unsure, on_github, github_error, \
                        EXISTS (SELECT 1 FROM of_jobs WHERE build = builds.id) AS of_job, \
-                       EXISTS (SELECT 1 FROM refusals WHERE repository = builds.repository) AS is_refused";
+                       EXISTS (SELECT 1 FROM refusals WHERE repository = builds.repository) AS is_refused, \
+                       EXISTS (SELECT 1 FROM held WHERE build = builds.id) AS is_held";
 
 /// A row, as it was read.
 #[derive(Debug)]
@@ -115,6 +116,7 @@ fn told(row: &Row) -> Result<BuildRow, String> {
         environment_url: status.environment_url,
         delivery: row.get("delivery")?,
         queued_at: rfc3339(row.get("queued_at")?),
+        is_held: row.get::<u64>("is_held")? > 0,
         handed_over_at: time("handed_over_at")?,
         reported_at: time("reported_at")?,
         since: rfc3339(row.get("since")?),

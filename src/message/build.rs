@@ -84,6 +84,8 @@ pub struct BuildRow {
     pub delivery: String,
     /// When the gate queued it, or the operator redrove it, by RFC 3339.
     pub queued_at: String,
+    /// Whether it waits in the ledger, for the build service takes nothing or has asked for a pause.
+    pub is_held: bool,
     /// When the build service took it, by RFC 3339.
     pub handed_over_at: Option<String>,
     /// When the build service reported last, by RFC 3339.

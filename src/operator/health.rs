@@ -221,7 +221,9 @@ fn going(facts: &Facts, known: &Known) -> Vec<Item> {
     };
     let last = match (known.breaker.state(facts.now), known.held) {
         (State::Closed, 0) => last,
-        (State::Closed, held) => format!("{last}; {held} were held, and go out bit by bit"),
+        (State::Closed, held) => {
+            format!("{last}; {held} are held yet, and go out at the rate of BACKLOG_PER_MINUTE")
+        }
         (State::HalfOpen, _) => {
             format!("{last}; it takes nothing, and the next request tries it again")
         }
@@ -528,7 +530,11 @@ mod tests {
                 "BUILD_QUEUE",
                 "2 queues: A, B",
             ),
-            (with(Known { held: 7, ..waiting(1) }), "origin", "7 were held, and go out bit by bit"),
+            (
+                with(Known { held: 7, ..waiting(1) }),
+                "origin",
+                "7 are held yet, and go out at the rate of",
+            ),
             (facts(), "outbox", "empty"),
             (
                 with(Known { outbox: (1, Some(NOW - MINUTE)), ..known() }),

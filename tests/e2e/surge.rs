@@ -368,6 +368,9 @@ fn a_pause_that_the_origin_asks_for_is_one_of_the_whole_gate() {
     deliver(10);
     edge.wait_until(|| newest() > before);
     assert!(edge.number(held) <= 11, "{}", edge.number(held));
+    let builds = edge.ask("builds");
+    let are_held = |build: &&serde_json::Value| build["is_held"] == true;
+    assert!(builds["items"].as_array().unwrap().iter().filter(are_held).count() >= 10, "{builds}");
     ticked_until(&edge, "are there", 12, || origin.received().len());
     let received = origin.settled(12);
     let ids: BTreeSet<String> =

@@ -293,6 +293,14 @@ impl Edge {
         self.shared.moods.lock().unwrap().insert(stand_in.to_owned(), mood);
     }
 
+    /// What the operator's API answers.
+    pub fn ask(&self, route: &str) -> Value {
+        let answer = ureq::get(format!("{}-/{route}", self.url))
+            .header("Authorization", format!("Bearer {OPERATOR_TOKEN}"))
+            .call();
+        serde_json::from_str(&answer.unwrap().body_mut().read_to_string().unwrap()).unwrap()
+    }
+
     /// Has a cron trigger go off.
     pub fn cron(&self, expression: &str) {
         let body = json!({ "cron": expression }).to_string();

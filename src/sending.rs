@@ -1,7 +1,8 @@
 //! How a message gets on its queue, whatever hangs: by the queue, by another shard of it, or by the ledger's outbox, out of
 //! which the cron trigger puts it on the queue.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::ledger::outbox;
@@ -23,12 +24,18 @@ const FOR_THE_OUTBOX: u64 = 2_000;
 /// How long the outbox is emptied at a time, in milliseconds: the next minute's cron trigger goes on.
 const EMPTIED_FOR: u64 = 40_000;
 
+/// How long a queue that hung is not waited for again where another may do, in milliseconds: a burst that waits for each of
+/// several queues that hang is one of thousands of deliveries at a time.
+const HUNG_FOR: u64 = 10_000;
+
 /// The names of queues' bindings.
 type Bindings = Rc<[&'static str]>;
 
 thread_local! {
     /// The bindings of the build queue's shards: they change with the worker, and so with the isolate.
     static SHARDS: OnceCell<Bindings> = const { OnceCell::new() };
+    /// Until when queues that hung are not waited for again.
+    static HUNG: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Where a message is.
@@ -53,10 +60,12 @@ pub(crate) async fn send(
 ) -> Result<Sent, String> {
     let shards = shards(env, work)?;
     let mut problems = Vec::new();
-    for (tries, binding) in in_turn(&shards, platform::random()).enumerate() {
-        let left = until.saturating_sub(platform::now());
-        let Some(patience) = patience(left, tries) else { break };
-        match queue::send_later(env, binding, message, seconds, patience).await {
+    for (tries, binding) in in_turn(&shards, platform::random(), has_hung).into_iter().enumerate() {
+        let began = platform::now();
+        let Some(patience) = patience(until.saturating_sub(began), tries) else { break };
+        let sent = queue::send_later(env, binding, message, seconds, patience).await;
+        note(binding, began, patience);
+        match sent {
             Ok(()) => return Ok(Sent::OnQueue),
             Err(why) => problems.push(format!("{binding}: {why}")),
         }
@@ -129,7 +138,7 @@ pub(crate) async fn send_all(
 ) -> Result<(), String> {
     let shards = shards(env, work)?;
     let mut problems = Vec::new();
-    for binding in in_turn(&shards, platform::random()) {
+    for binding in in_turn(&shards, platform::random(), has_hung) {
         match queue::send_all(env, binding, messages).await {
             Ok(()) => return Ok(()),
             Err(why) => problems.push(format!("{binding}: {why}")),
@@ -156,10 +165,31 @@ fn shards(env: &Env, work: Work) -> Result<Bindings, String> {
     }
 }
 
-/// All of them, each once, beginning with any: `random` is from 0 to 1.
-fn in_turn(shards: &[&'static str], random: f64) -> impl Iterator<Item = &'static str> {
+/// Each once, beginning with any: `random` is from 0 to 1. Of those that hung a moment ago only one, and last.
+fn in_turn(
+    shards: &[&'static str],
+    random: f64,
+    has_hung: impl Fn(&str) -> bool,
+) -> Vec<&'static str> {
     let first = (random * shards.len() as f64) as usize;
-    shards.iter().copied().cycle().skip(first).take(shards.len())
+    let all = shards.iter().copied().cycle().skip(first).take(shards.len());
+    let (hung, well): (Vec<_>, Vec<_>) = all.partition(|binding| has_hung(binding));
+    well.into_iter().chain(hung.into_iter().take(1)).collect()
+}
+
+/// Whether a queue hung a moment ago.
+fn has_hung(binding: &str) -> bool {
+    let now = platform::now();
+    HUNG.with_borrow(|hung| hung.get(binding).is_some_and(|until| now < *until))
+}
+
+/// Notes how a queue was that was waited for since `began`, for so many milliseconds at most.
+fn note(binding: &'static str, began: u64, patience: u32) {
+    let now = platform::now();
+    HUNG.with_borrow_mut(|hung| match now.saturating_sub(began) >= patience.into() {
+        true => drop(hung.insert(binding, now + HUNG_FOR)),
+        false => drop(hung.remove(binding)),
+    });
 }
 
 /// How long a shard is waited for after so many others, where so much time is left, in milliseconds: the first one is tried
@@ -182,9 +212,18 @@ mod tests {
             (0.999, ["C", "A", "B"]),
             (1.0, ["A", "B", "C"]),
         ] {
-            assert_eq!(in_turn(&shards, random).collect::<Vec<_>>(), order, "{random}");
+            assert_eq!(in_turn(&shards, random, |_| false), order, "{random}");
         }
-        assert_eq!(in_turn(&[], 0.5).count(), 0);
+        assert!(in_turn(&[], 0.5, |_| false).is_empty());
+    }
+
+    #[test]
+    fn of_those_that_hung_one_is_tried_and_last() {
+        let shards = ["A", "B", "C"];
+        assert_eq!(in_turn(&shards, 0.0, |binding| binding == "A"), ["B", "C", "A"]);
+        assert_eq!(in_turn(&shards, 0.34, |binding| binding != "C"), ["C", "B"]);
+        assert_eq!(in_turn(&shards, 0.34, |_| true), ["B"]);
+        assert_eq!(in_turn(&["A"], 0.9, |_| true), ["A"]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 CREATE TABLE held (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   build TEXT NOT NULL UNIQUE,
-  repository_id INTEGER NOT NULL,
+  -- Its full name, in lower case.
+  repository TEXT NOT NULL,
   -- When it was queued first.
   queued_at INTEGER NOT NULL,
   held_at INTEGER NOT NULL,
@@ -11,5 +12,5 @@ CREATE TABLE held (
   taken_at INTEGER NOT NULL DEFAULT 0,
   message TEXT NOT NULL
 );
-CREATE INDEX held_by_repository ON held (repository_id, queued_at);
+CREATE INDEX held_by_repository ON held (repository, queued_at);
 CREATE INDEX held_by_age ON held (queued_at);

@@ -169,13 +169,14 @@ pub fn send_gathered(env: Env) -> Task {
 pub fn scheduled(cron: String, env: Env) -> Task {
     Task::doing(async move {
         let is_tidying = cron.as_str() != EACH_MINUTE;
+        // First what waits to be built: the others may wait for GitHub, or for a queue that hangs.
+        let sent = if is_tidying { Ok(0) } else { sending::empty_outbox(&env).await };
+        let released = if is_tidying { Ok(0) } else { handover::release(&env).await };
         let commits = auto_deploy::look_again(&env, is_tidying).await;
         let builds = statuses::look_again(&env, is_tidying).await;
         // Once every ten minutes, with what is old.
         let swept = if is_tidying { sweep::run(&env, false).await } else { Ok(None) };
         jobs::keep_limit(&env).await;
-        let sent = if is_tidying { Ok(0) } else { sending::empty_outbox(&env).await };
-        let released = if is_tidying { Ok(0) } else { handover::release(&env).await };
         let told = if is_tidying { Ok(0) } else { alerts::look(&env).await };
         let forgotten = if is_tidying { journal::forget(&env).await } else { Ok(()) };
         if let Ok(Some(sweep)) = &swept {

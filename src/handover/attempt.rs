@@ -99,8 +99,8 @@ impl Attempt {
             Self::NotAccepted { retry_after, .. } => {
                 Try::Again { no_sooner_than: retry_after.unwrap_or(0) }
             }
-            Self::Held { seconds } => Try::Again { no_sooner_than: *seconds },
-            Self::Unreachable { .. } | Self::NotConfigured { .. } => {
+            // What cannot be held waits on the queue, and asks there whether the pause is over.
+            Self::Held { .. } | Self::Unreachable { .. } | Self::NotConfigured { .. } => {
                 Try::Again { no_sooner_than: 0 }
             }
         }

@@ -219,9 +219,14 @@ pub async fn release(env: &Env) -> Result<u64, String> {
     if left == 0 || after != breaker && !replace(env, kept.as_deref(), &after, now).await {
         return Ok(gone);
     }
+    let is_probe = breaker.state(now) == State::HalfOpen;
     let mut delays = breaker.delays(now, left, backlog_per_minute);
     while left > 0 {
-        let some = held::take_next(env, left.min(AT_ONCE), platform::now()).await?;
+        let now = platform::now();
+        let some = match is_probe {
+            true => held::take_any(env, now).await?,
+            false => held::take_next(env, left.min(AT_ONCE), now).await?,
+        };
         let some = let_go(env, some, &mut delays).await?;
         if some == 0 {
             break;

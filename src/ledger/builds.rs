@@ -308,7 +308,8 @@ pub(crate) async fn silent(
 ) -> Result<Vec<String>, String> {
     let statement = "SELECT id FROM builds WHERE state IN ('queued', 'in_progress') AND CASE \
                      WHEN state = 'in_progress' THEN coalesce(reported_at, since) < ?3 \
-                     WHEN handed_over_at IS NULL THEN queued_at < ?1 ELSE queued_at < ?2 END ORDER BY queued_at LIMIT ?4";
+                     WHEN handed_over_at IS NULL THEN queued_at < ?1 \
+                     AND NOT EXISTS (SELECT 1 FROM held WHERE build = builds.id) ELSE queued_at < ?2 END ORDER BY queued_at LIMIT ?4";
     let values =
         [since.queued.into(), since.handed_over.into(), since.in_progress.into(), most.into()];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;

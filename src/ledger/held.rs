@@ -35,11 +35,12 @@ pub(crate) async fn keep(
     queued_at: u64,
     now: u64,
 ) -> Result<(), String> {
-    let statement = "INSERT OR REPLACE INTO held (build, repository_id, queued_at, held_at, message) \
+    let statement = "INSERT OR REPLACE INTO held (build, repository, queued_at, held_at, message) \
                      VALUES (?, ?, ?, ?, ?)";
+    let repository = request.repository.to_ascii_lowercase();
     let values = [
         request.id.as_str().into(),
-        request.repository_id.into(),
+        repository.as_str().into(),
         queued_at.into(),
         now.into(),
         message.into(),
@@ -50,12 +51,22 @@ pub(crate) async fn keep(
 /// Takes the next few that go out: of each repository one, and then of each another, so that one that has many keeps no
 /// other's waiting; of those of a repository the newest first. Nobody else is given them for a while.
 pub(crate) async fn take_next(env: &Env, most: u64, now: u64) -> Result<Vec<Held>, String> {
-    let statement = "WITH turns AS (SELECT number, queued_at, ROW_NUMBER() OVER (PARTITION BY repository_id \
+    let statement = "WITH turns AS (SELECT number, queued_at, ROW_NUMBER() OVER (PARTITION BY repository \
                      ORDER BY queued_at DESC, number DESC) AS turn FROM held WHERE taken_at <= ?2) \
                      SELECT number, message FROM (SELECT number, turn, queued_at FROM turns \
                      ORDER BY turn, queued_at DESC, number DESC LIMIT ?1) AS first JOIN held USING (number) \
                      ORDER BY first.turn, first.queued_at DESC, number DESC";
     let values = [most.into(), now.saturating_sub(TAKEN_FOR).into()];
+    take(env, d1::rows(env, LEDGER, statement, &values).await?, now).await
+}
+
+/// Takes the newest of any repository: should the build service not cope with what one repository asks for, it is soon
+/// another's.
+pub(crate) async fn take_any(env: &Env, now: u64) -> Result<Vec<Held>, String> {
+    let statement = "SELECT number, message FROM held WHERE repository = (SELECT repository FROM \
+                     (SELECT DISTINCT repository FROM held WHERE taken_at <= ?1) ORDER BY random() LIMIT 1) \
+                     AND taken_at <= ?1 ORDER BY queued_at DESC, number DESC LIMIT 1";
+    let values = [now.saturating_sub(TAKEN_FOR).into()];
     take(env, d1::rows(env, LEDGER, statement, &values).await?, now).await
 }
 

@@ -19,10 +19,13 @@ pub fn patience(get: impl Fn(&'static str) -> Option<String>) -> Result<u64, Str
     }
 }
 
+/// How long the last attempt to hand over may take, in milliseconds, with its way over the queue.
+const LAST_ATTEMPT: u64 = 10 * 60_000;
+
 /// How long the gate tries to hand a build request over, and how long a build that was begun may be silent: in milliseconds.
 pub fn read(get: impl Fn(&'static str) -> Option<String>) -> (u64, u64) {
     let schedule = Schedule::read(&get).unwrap_or_default();
-    (schedule.give_up_after * 1_000, patience(&get).unwrap_or(PATIENCE) * 1_000)
+    (schedule.give_up_after * 1_000 + LAST_ATTEMPT, patience(&get).unwrap_or(PATIENCE) * 1_000)
 }
 
 #[cfg(test)]
@@ -36,7 +39,7 @@ mod tests {
                 value.filter(|_| name == "REPORT_PATIENCE_SECONDS").map(str::to_owned)
             })
         };
-        assert_eq!(read(None), (324_000_000, 21_600_000));
+        assert_eq!(read(None), (324_600_000, 21_600_000));
         assert_eq!(read(Some("60")).1, 60_000);
         for wrong in ["0", "soon", "2592001"] {
             assert_eq!(read(Some(wrong)).1, 21_600_000);

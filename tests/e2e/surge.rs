@@ -81,6 +81,8 @@ fn deployment_of(repository: &str, id: u32) -> Delivery {
     payload["repository"]["full_name"] = repository.into();
     payload["repository"]["clone_url"] = format!("https://github.com/{repository}.git").into();
     payload["deployment"]["id"] = id.into();
+    // Whoever has a repository's secret can write any.
+    payload["repository"]["id"] = id.into();
     Delivery::json("deployment", payload.to_string())
 }
 
@@ -378,6 +380,33 @@ fn a_pause_that_the_origin_asks_for_is_one_of_the_whole_gate() {
     assert_eq!((received.len(), ids.len()), (12, 11));
     let waited = received[1].at.duration_since(received[0].at);
     assert!(waited >= pause - Duration::from_millis(100), "{waited:?}");
+}
+
+#[test]
+fn a_repository_whose_builds_all_fail_keeps_no_other_waiting() {
+    let taken = Arc::new(Mutex::new(BTreeSet::<String>::new()));
+    let noted = Arc::clone(&taken);
+    let origin = Origin::start_with(move |received: &Received, _| {
+        if received.body["repository"]["full_name"] == "octocat/failing" {
+            return Reply::Status(500);
+        }
+        noted.lock().unwrap().insert(received.body["id"].to_string());
+        Reply::Status(202)
+    });
+    // What failed comes again long after this.
+    let edge = Edge::start(&origin.url, &[1], &[("RETRY_FIRST_SECONDS", "3600")]);
+    edge.set("octocat/*", "deployment");
+    for number in 0..5 {
+        send_one(&edge, deployment_of("octocat/failing", number));
+    }
+    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM marks WHERE name = 'breaker'") == 1);
+    let others = 20;
+    for number in 0..others {
+        send_one(&edge, deployment_of(&format!("octocat/other-{number}"), 1_000 + number));
+    }
+    // It is the newest of all.
+    send_one(&edge, deployment_of("octocat/failing", 2_000));
+    ticked_until(&edge, "are there", others as usize, || taken.lock().unwrap().len());
 }
 
 #[test]

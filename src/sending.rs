@@ -2,7 +2,6 @@
 //! which the cron trigger puts it on the queue.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::ledger::outbox;
@@ -35,7 +34,7 @@ thread_local! {
     /// The bindings of the build queue's shards: they change with the worker, and so with the isolate.
     static SHARDS: OnceCell<Bindings> = const { OnceCell::new() };
     /// Until when queues that hung are not waited for again.
-    static HUNG: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
+    static HUNG: RefCell<Vec<(&'static str, u64)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Where a message is.
@@ -180,15 +179,17 @@ fn in_turn(
 /// Whether a queue hung a moment ago.
 fn has_hung(binding: &str) -> bool {
     let now = platform::now();
-    HUNG.with_borrow(|hung| hung.get(binding).is_some_and(|until| now < *until))
+    HUNG.with_borrow(|hung| hung.iter().any(|(name, until)| *name == binding && now < *until))
 }
 
 /// Notes how a queue was that was waited for since `began`, for so many milliseconds at most.
 fn note(binding: &'static str, began: u64, patience: u32) {
     let now = platform::now();
-    HUNG.with_borrow_mut(|hung| match now.saturating_sub(began) >= patience.into() {
-        true => drop(hung.insert(binding, now + HUNG_FOR)),
-        false => drop(hung.remove(binding)),
+    HUNG.with_borrow_mut(|hung| {
+        hung.retain(|(name, _)| *name != binding);
+        if now.saturating_sub(began) >= patience.into() {
+            hung.push((binding, now + HUNG_FOR));
+        }
     });
 }
 

@@ -1,7 +1,5 @@
 //! Build requests that are kept from a build service that takes nothing just then. All times are in milliseconds since 1970.
 
-use std::collections::BTreeSet;
-
 use crate::ledger::LEDGER;
 use crate::message::build_request::QueuedRequest;
 use crate::platform::d1::{self, Ask, Row};
@@ -95,7 +93,7 @@ async fn take(env: &Env, rows: Vec<Row>, now: u64) -> Result<Vec<Held>, String> 
                      AND taken_at <= ?3 RETURNING number";
     let values = [now.into(), list.as_str().into(), now.saturating_sub(TAKEN_FOR).into()];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;
-    let taken = rows.iter().map(|row| row.get("number")).collect::<Result<BTreeSet<u64>, _>>()?;
+    let taken = rows.iter().map(|row| row.get("number")).collect::<Result<Vec<u64>, _>>()?;
     Ok(found.into_iter().filter(|held| taken.contains(&held.number)).collect())
 }
 

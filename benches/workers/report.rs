@@ -33,7 +33,7 @@ const TARGETS: [(Figure, Case, Bounds); 6] = {
     ]
 };
 /// The most that may be uploaded, gzipped, in KiB: the limit of .ci/run.
-const LARGEST_UPLOAD: f64 = 448.0;
+const LARGEST_UPLOAD: f64 = 480.0;
 /// The time to the first answer, at most so many times octokit's.
 const SLOWEST_START: f64 = 1.2;
 

@@ -410,6 +410,35 @@ fn a_repository_whose_builds_all_fail_keeps_no_other_waiting() {
 }
 
 #[test]
+fn what_is_held_until_the_time_is_over_is_posted_once_more_and_then_a_dead_letter() {
+    let origin = Origin::start_with(move |_, _| Reply::With {
+        status: 503,
+        headers: vec![("Retry-After", "600".to_owned())],
+        body: String::new(),
+    });
+    let edge = Edge::start(&origin.url, &[1], &[]);
+    edge.set("octocat/*", "deployment");
+    send_one(&edge, deployment(0));
+    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM marks WHERE name = 'breaker'") == 1);
+    for number in 1..=3 {
+        send_one(&edge, deployment(number));
+    }
+    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM held") == 3);
+    let posted = origin.received().len();
+    // 90 hours and a minute go by.
+    edge.change(
+        "UPDATE held SET queued_at = queued_at - 324060000; \
+         UPDATE builds SET queued_at = queued_at - 324060000, since = since - 324060000 WHERE id IN (SELECT build FROM held)",
+    );
+    ticked_until(&edge, "are dead letters", 3, || {
+        edge.number("SELECT COUNT(*) FROM dead_letters") as usize
+    });
+    assert_eq!(edge.number("SELECT COUNT(*) FROM held"), 0);
+    assert_eq!(origin.received().len(), posted + 3);
+    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM builds WHERE state = 'error'") == 3);
+}
+
+#[test]
 fn a_repository_with_many_builds_keeps_no_other_waiting_at_an_origin_that_takes_few() {
     const A_SECOND: usize = 20;
     let is_full = Arc::new(AtomicBool::new(true));

@@ -335,6 +335,11 @@ impl Edge {
         }
     }
 
+    /// Changes the ledger.
+    pub fn change(&self, sql: &str) {
+        self.shared.ledger.lock().unwrap().execute_batch(sql).unwrap();
+    }
+
     /// What workerd has printed so far.
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()

@@ -73,13 +73,14 @@ impl Journal {
 /// How the gate is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
+    pub name: &'static str,
     pub journal: Journal,
     /// Which part of the log's lines is kept.
     pub logs: f64,
 }
 
 /// As it is shipped.
-pub const SHIPPED: Setup = Setup { journal: Journal::All, logs: 1.0 };
+pub const SHIPPED: Setup = Setup { name: "as shipped", journal: Journal::All, logs: 1.0 };
 
 /// What so many deliveries a second need.
 pub struct Load {
@@ -191,7 +192,7 @@ impl Load {
     }
 }
 
-/// The limits that end what one gate carries, and one account.
+/// The limits that end what one gate carries as it is shipped, what one carries at all, and what one account does.
 pub const AS_SHIPPED: &str =
     "the ledger's size, as it is shipped: all deliveries for 30 days, builds for 90";
 pub const ONE_GATE: &str = "the same, with `JOURNAL = \"off\"`: of builds alone";

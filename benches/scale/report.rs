@@ -17,26 +17,23 @@ use crate::model::{
 use crate::support::fixtures::PROJECT;
 
 /// The rates that are looked at, in deliveries a second, how the gate is set up, and what is to be done at each.
-const STEPS: [(f64, Setup, &str, &str); 4] = [
-    (1.0, SHIPPED, "as shipped", "Nothing."),
+const STEPS: [(f64, Setup, &str); 4] = [
+    (1.0, SHIPPED, "Nothing."),
     (
         100.0,
         SHIPPED,
-        "as shipped",
         "As many gates as the column says, each for a part of the owners: the ledger is what a gate has one of. An App's webhook \
          is one URL, so each gate has an App; an organization on GitHub can register a hundred. Better is the next line.",
     ),
     (
         100.0,
-        Setup { journal: Journal::NoIgnored, logs: 0.1 },
-        "no-ignored",
+        Setup { name: "no-ignored", journal: Journal::NoIgnored, logs: 0.1 },
         "`JOURNAL = \"no-ignored\"`; `head_sampling_rate = 0.1` under `[observability]`; as many gates as the column says. \
          `max_concurrency` for an origin that bears little.",
     ),
     (
         10_000.0,
-        Setup { journal: Journal::Off, logs: 0.01 },
-        "off",
+        Setup { name: "off", journal: Journal::Off, logs: 0.01 },
         "This is more than one account carries: `JOURNAL = \"off\"`, `head_sampling_rate = 0.01`, and the gates spread over as many \
          accounts, and as many organizations for their Apps, as the column says. The ledgers are full of builds, each of which \
          is kept for 90 days.",
@@ -126,10 +123,10 @@ pub fn report(needs: &Needs) {
         number(account * 86_400.0 / 20.0),
     );
     let loads: Vec<Load> =
-        STEPS.iter().map(|(rate, setup, _, _)| Load::of(needs, *rate, *setup)).collect();
+        STEPS.iter().map(|(rate, setup, _)| Load::of(needs, *rate, *setup)).collect();
     let names: Vec<String> = STEPS
         .iter()
-        .map(|(rate, _, setup, _)| format!("{} a second, {setup}", number(*rate)))
+        .map(|(rate, setup, _)| format!("{} a second, {}", number(*rate), setup.name))
         .collect();
     let mut bill = table(std::iter::once(String::new()).chain(names.iter().cloned()));
     let bills: Vec<_> = loads.iter().map(Load::bill).collect();
@@ -156,9 +153,9 @@ pub fn report(needs: &Needs) {
         "accounts",
         "what to do",
     ]);
-    for ((_, _, setup, to_do), load) in STEPS.iter().zip(&loads) {
+    for ((_, setup, to_do), load) in STEPS.iter().zip(&loads) {
         steps.add_row([
-            format!("{}, {setup}", number(load.rate)),
+            format!("{}, {}", number(load.rate), setup.name),
             number(load.builds),
             number(load.statements),
             number(load.ledger / 1e9),

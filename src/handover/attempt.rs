@@ -32,10 +32,7 @@ pub enum Attempt {
         detail: String,
     },
     /// The origin is not asked just then, for it takes nothing, or has asked for a pause.
-    Held {
-        /// In how many seconds it is asked again.
-        seconds: u64,
-    },
+    Held,
     /// A setting is missing or wrong, so nothing was sent.
     NotConfigured {
         /// Which one, and what is wrong with it.
@@ -75,7 +72,7 @@ impl Attempt {
         match self {
             Self::Accepted { .. } | Self::Refused { .. } => Some(true),
             Self::NotAccepted { .. } | Self::Unreachable { .. } => Some(false),
-            Self::Held { .. }
+            Self::Held
             | Self::NotConfigured { .. }
             | Self::Unreadable { .. }
             | Self::GivenUpByQueue => None,
@@ -100,7 +97,7 @@ impl Attempt {
                 Try::Again { no_sooner_than: retry_after.unwrap_or(0) }
             }
             // What cannot be held waits on the queue, and asks there whether the pause is over.
-            Self::Held { .. } | Self::Unreachable { .. } | Self::NotConfigured { .. } => {
+            Self::Held | Self::Unreachable { .. } | Self::NotConfigured { .. } => {
                 Try::Again { no_sooner_than: 0 }
             }
         }
@@ -113,7 +110,7 @@ impl Attempt {
             Self::Refused { .. } => "origin-refused",
             Self::NotAccepted { .. } => "origin-did-not-accept",
             Self::Unreachable { .. } => "origin-unreachable",
-            Self::Held { .. } => "origin-held",
+            Self::Held => "origin-held",
             Self::NotConfigured { .. } => "origin-not-configured",
             Self::Unreadable { .. } => "message-unreadable",
             Self::GivenUpByQueue => "given-up-by-queue",
@@ -166,7 +163,7 @@ impl Attempt {
             Self::Unreachable { .. } => {
                 "the build service could not be reached until time ran out".to_owned()
             }
-            Self::Held { .. } => "the build service took nothing until time ran out".to_owned(),
+            Self::Held => "the build service took nothing until time ran out".to_owned(),
             Self::NotConfigured { .. } => "the gate is not set up to hand it over".to_owned(),
             Self::Unreadable { .. } => "its request cannot be read".to_owned(),
             Self::GivenUpByQueue => "the queue gave it up".to_owned(),

@@ -98,7 +98,7 @@ pub async fn hand_over(message: Message, env: &Env, given_up: bool) -> Result<()
         }
     };
     let tried = Tried { request: request.ok(), attempt };
-    if let (Attempt::Held { .. }, Some(request)) = (&tried.attempt, &tried.request)
+    if let (Attempt::Held, Some(request)) = (&tried.attempt, &tried.request)
         && held::keep(env, request, &text, queued_at, started).await.is_ok()
     {
         message.acknowledge();
@@ -150,9 +150,8 @@ async fn ask(
         is_probe = replace(env, kept.as_deref(), &claim, now).await;
         (kept, breaker) = (Some(claim.to_text()), claim);
     }
-    if let (State::Open { until }, false, true) = (breaker.state(now), is_probe, may_wait) {
-        let seconds = until.saturating_sub(now).div_ceil(1_000);
-        return Asked { attempt: Attempt::Held { seconds }, is_well_again: false };
+    if may_wait && !is_probe && matches!(breaker.state(now), State::Open { .. }) {
+        return Asked { attempt: Attempt::Held, is_well_again: false };
     }
     let attempt = post(origin, request, text).await;
     let now = platform::now();
@@ -267,7 +266,7 @@ async fn keep(
     number: u32,
     step: Step,
 ) {
-    if matches!(attempt, Attempt::Held { .. }) && step != Step::Bury {
+    if *attempt == Attempt::Held && step != Step::Bury {
         return;
     }
     let (now, answer) = (platform::now(), attempt.told());

@@ -2,7 +2,7 @@
 
 use crate::ledger::LEDGER;
 use crate::message::build_request::QueuedRequest;
-use crate::platform::d1::{self, Ask, Row};
+use crate::platform::d1::{self, Ask, Row, Value};
 use crate::platform::env::Env;
 
 /// How long nobody else is given what somebody has taken, in milliseconds: longer than it takes to put it on the queue, and
@@ -50,12 +50,11 @@ pub(crate) async fn keep(
 /// other's waiting; of those of a repository the newest first. Nobody else is given them for a while.
 pub(crate) async fn take_next(env: &Env, most: u64, now: u64) -> Result<Vec<Held>, String> {
     let statement = "WITH turns AS (SELECT number, queued_at, ROW_NUMBER() OVER (PARTITION BY repository \
-                     ORDER BY queued_at DESC, number DESC) AS turn FROM held WHERE taken_at <= ?2) \
+                     ORDER BY queued_at DESC, number DESC) AS turn FROM held WHERE taken_at <= ?1) \
                      SELECT number, message FROM (SELECT number, turn, queued_at FROM turns \
-                     ORDER BY turn, queued_at DESC, number DESC LIMIT ?1) AS first JOIN held USING (number) \
+                     ORDER BY turn, queued_at DESC, number DESC LIMIT ?2) AS first JOIN held USING (number) \
                      ORDER BY first.turn, first.queued_at DESC, number DESC";
-    let values = [most.into(), now.saturating_sub(TAKEN_FOR).into()];
-    take(env, d1::rows(env, LEDGER, statement, &values).await?, now).await
+    take(env, now, statement, &[most.into()]).await
 }
 
 /// Takes the newest of any repository: should the build service not cope with what one repository asks for, it is soon
@@ -64,8 +63,7 @@ pub(crate) async fn take_any(env: &Env, now: u64) -> Result<Vec<Held>, String> {
     let statement = "SELECT number, message FROM held WHERE repository = (SELECT repository FROM \
                      (SELECT DISTINCT repository FROM held WHERE taken_at <= ?1) ORDER BY random() LIMIT 1) \
                      AND taken_at <= ?1 ORDER BY queued_at DESC, number DESC LIMIT 1";
-    let values = [now.saturating_sub(TAKEN_FOR).into()];
-    take(env, d1::rows(env, LEDGER, statement, &values).await?, now).await
+    take(env, now, statement, &[]).await
 }
 
 /// Takes a few of those that were queued before a time.
@@ -75,14 +73,22 @@ pub(crate) async fn take_older(
     most: u64,
     now: u64,
 ) -> Result<Vec<Held>, String> {
-    let statement = "SELECT number, message FROM held WHERE queued_at < ? AND taken_at <= ? \
-                     ORDER BY queued_at LIMIT ?";
-    let values = [before.into(), now.saturating_sub(TAKEN_FOR).into(), most.into()];
-    take(env, d1::rows(env, LEDGER, statement, &values).await?, now).await
+    let statement = "SELECT number, message FROM held WHERE taken_at <= ?1 AND queued_at < ?2 \
+                     ORDER BY queued_at LIMIT ?3";
+    take(env, now, statement, &[before.into(), most.into()]).await
 }
 
-/// Those of these rows that nobody else has taken meanwhile, in their order.
-async fn take(env: &Env, rows: Vec<Row>, now: u64) -> Result<Vec<Held>, String> {
+/// Takes what a statement finds, in its order, but for what somebody else has taken meanwhile. What was taken up to its `?1`
+/// is free; `values` are those of its other `?`.
+async fn take(
+    env: &Env,
+    now: u64,
+    statement: &str,
+    values: &[Value<'_>],
+) -> Result<Vec<Held>, String> {
+    let free: Value = now.saturating_sub(TAKEN_FOR).into();
+    let values: Vec<Value> = std::iter::once(free).chain(values.iter().copied()).collect();
+    let rows = d1::rows(env, LEDGER, statement, &values).await?;
     let found: Vec<Held> = rows.iter().map(Held::from_row).collect::<Result<_, _>>()?;
     let numbers: Vec<u64> = found.iter().map(|held| held.number).collect();
     if numbers.is_empty() {
@@ -91,7 +97,7 @@ async fn take(env: &Env, rows: Vec<Row>, now: u64) -> Result<Vec<Held>, String> 
     let list = serde_json::to_string(&numbers).map_err(|error| error.to_string())?;
     let statement = "UPDATE held SET taken_at = ?1 WHERE number IN (SELECT value FROM json_each(?2)) \
                      AND taken_at <= ?3 RETURNING number";
-    let values = [now.into(), list.as_str().into(), now.saturating_sub(TAKEN_FOR).into()];
+    let values = [now.into(), list.as_str().into(), free];
     let rows = d1::rows(env, LEDGER, statement, &values).await?;
     let taken = rows.iter().map(|row| row.get("number")).collect::<Result<Vec<u64>, _>>()?;
     Ok(found.into_iter().filter(|held| taken.contains(&held.number)).collect())

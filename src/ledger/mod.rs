@@ -26,7 +26,7 @@ pub(crate) async fn ask<T>(env: &Env, ask: Ask<T>) -> Result<T, String> {
 }
 
 /// Asks the ledger several things at once. Errors with what it said instead.
-pub(crate) async fn ask_all(env: &Env, questions: &Questions) -> Result<Answers, String> {
+pub(crate) async fn ask_all(env: &Env, questions: Questions) -> Result<Answers, String> {
     questions.answers(env, LEDGER).await
 }
 

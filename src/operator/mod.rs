@@ -598,7 +598,7 @@ async fn known(env: &Env) -> Result<Known, String> {
     let failed_again = questions.add(alerts::trouble(Kind::Webhook, now));
     let swept = questions.add(sweeps::newest());
     let limit = questions.add(marks::get(marks::GITHUB_LIMIT));
-    let known = ledger::ask_all(env, &questions).await?;
+    let known = ledger::ask_all(env, questions).await?;
     Ok(Known {
         reporting_since: known.at(&reporting_since)?,
         handovers: known.at(&handovers)?,

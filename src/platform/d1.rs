@@ -191,10 +191,9 @@ impl Questions {
     }
 
     /// Asks them. Errors with what the runtime said instead, for all of them where it is so for one.
-    pub async fn answers(&self, env: &Env, binding: &'static str) -> Result<Answers, String> {
-        let of = |(statement, values): &(&'static str, Vec<_>)| (*statement, values.clone());
+    pub async fn answers(self, env: &Env, binding: &'static str) -> Result<Answers, String> {
         let run = async {
-            let done: Array = batch(env, binding, self.0.iter().map(of)).await?.dyn_into()?;
+            let done: Array = batch(env, binding, self.0.into_iter()).await?.dyn_into()?;
             done.iter().map(|result| results(&result)).collect::<Result<_, JsValue>>()
         };
         run.await.map(Answers).map_err(reason)

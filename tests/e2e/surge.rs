@@ -273,6 +273,16 @@ fn where_the_ledger_or_kv_hangs_each_delivery_is_answered_in_time() {
     ]);
 }
 
+/// How many build requests are held.
+fn held(edge: &Edge) -> usize {
+    edge.number("SELECT COUNT(*) FROM held") as usize
+}
+
+/// Waits until the breaker has opened for the first time.
+fn wait_for_the_breaker(edge: &Edge) {
+    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM marks WHERE name = 'breaker'") == 1);
+}
+
 /// Has the minute's cron trigger go off again and again, and twice at once, as may happen, until as many are there as are
 /// `wanted`: says how long that took.
 fn ticked_until(edge: &Edge, what: &str, wanted: usize, there: impl Fn() -> usize) -> Duration {
@@ -319,7 +329,7 @@ fn an_origin_that_is_down_is_asked_by_few_and_gets_everything_when_it_is_up() {
     edge.set("octocat/*", "deployment");
     let load = Load::of_this_run();
     let counts = send(&edge, &load);
-    let held = || edge.number("SELECT COUNT(*) FROM held") as usize;
+    let held = || held(&edge);
     ticked_until(&edge, "wait", counts.accepted.len() - 1, held);
     let (asked, are_held) = (attempts.load(Ordering::SeqCst), held());
     is_down.store(false, Ordering::SeqCst);
@@ -357,19 +367,18 @@ fn a_pause_that_the_origin_asks_for_is_one_of_the_whole_gate() {
     };
     deliver(0);
     origin.wait_for(1);
-    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM marks WHERE name = 'breaker'") == 1);
+    wait_for_the_breaker(&edge);
     for number in 1..=10 {
         deliver(number);
     }
     // One that is held already, and comes again, is kept under another number: who is letting go of the former one may be
     // about to forget that.
-    let held = "SELECT COUNT(*) FROM held";
-    edge.wait_until(|| edge.number(held) >= 10);
+    edge.wait_until(|| held(&edge) >= 10);
     let newest = || edge.number("SELECT MAX(number) FROM held");
     let before = newest();
     deliver(10);
     edge.wait_until(|| newest() > before);
-    assert!(edge.number(held) <= 11, "{}", edge.number(held));
+    assert!(held(&edge) <= 11, "{}", held(&edge));
     let builds = edge.ask("builds");
     let are_held = |build: &&serde_json::Value| build["is_held"] == true;
     assert!(builds["items"].as_array().unwrap().iter().filter(are_held).count() >= 10, "{builds}");
@@ -399,7 +408,7 @@ fn a_repository_whose_builds_all_fail_keeps_no_other_waiting() {
     for number in 0..5 {
         send_one(&edge, deployment_of("octocat/failing", number));
     }
-    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM marks WHERE name = 'breaker'") == 1);
+    wait_for_the_breaker(&edge);
     let others = 20;
     for number in 0..others {
         send_one(&edge, deployment_of(&format!("octocat/other-{number}"), 1_000 + number));
@@ -419,11 +428,11 @@ fn what_is_held_until_the_time_is_over_is_posted_once_more_and_then_a_dead_lette
     let edge = Edge::start(&origin.url, &[1], &[]);
     edge.set("octocat/*", "deployment");
     send_one(&edge, deployment(0));
-    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM marks WHERE name = 'breaker'") == 1);
+    wait_for_the_breaker(&edge);
     for number in 1..=3 {
         send_one(&edge, deployment(number));
     }
-    edge.wait_until(|| edge.number("SELECT COUNT(*) FROM held") == 3);
+    edge.wait_until(|| held(&edge) == 3);
     let posted = origin.received().len();
     // 90 hours and a minute go by.
     edge.change(
@@ -433,7 +442,7 @@ fn what_is_held_until_the_time_is_over_is_posted_once_more_and_then_a_dead_lette
     ticked_until(&edge, "are dead letters", 3, || {
         edge.number("SELECT COUNT(*) FROM dead_letters") as usize
     });
-    assert_eq!(edge.number("SELECT COUNT(*) FROM held"), 0);
+    assert_eq!(held(&edge), 0);
     assert_eq!(origin.received().len(), posted + 3);
     edge.wait_until(|| edge.number("SELECT COUNT(*) FROM builds WHERE state = 'error'") == 3);
 }
@@ -475,7 +484,7 @@ fn a_repository_with_many_builds_keeps_no_other_waiting_at_an_origin_that_takes_
     }
     let delivered = began.elapsed();
     let all = (many + others) as usize;
-    let held = || edge.number("SELECT COUNT(*) FROM held") as usize;
+    let held = || held(&edge);
     ticked_until(&edge, "wait", all - 2, held);
     let began = Instant::now();
     is_full.store(false, Ordering::SeqCst);

@@ -574,8 +574,9 @@ async fn deliver(shared: Arc<Shared>, queue: String) {
         tokio::spawn(async move {
             let left = hand_in(&shared, &queue, batch).await;
             let mut queues = shared.queues.lock().unwrap();
+            let queue = queues.entry(queue).or_default();
             for (due_at, message) in left {
-                queues.entry(queue.clone()).or_default().put(due_at, message);
+                queue.put(due_at, message);
             }
             drop(room);
         });

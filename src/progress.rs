@@ -16,9 +16,9 @@ use crate::sending;
 /// How often a row is read anew that somebody else has changed meanwhile.
 const MOST_TRIES: u32 = 8;
 
-/// The longest pause before the second try, in milliseconds; before each further one it is longer by as much. Those who have
-/// all read the same row each wait for another time.
-const LONGEST_PAUSE: f64 = 50.0;
+/// The longest pause before the second try, in milliseconds; before each further one it is twice as long. Those who have all
+/// read the same row each wait for another time, and the slower the ledger is, the further apart they have to be.
+const LONGEST_PAUSE: u32 = 50;
 
 /// In how many milliseconds GitHub is to be told of a change: after that, the cron trigger asks again.
 const TOLD_WITHIN: u64 = 2 * 60_000;
@@ -169,8 +169,8 @@ fn to_tell(env: &Env, build: &mut Build, now: u64) -> Option<u64> {
 /// Waits before a row is read anew.
 async fn pause(tries: u32) {
     if tries > 0 {
-        let most = LONGEST_PAUSE * f64::from(tries);
-        platform::wait((platform::random() * most) as u32).await;
+        let most = LONGEST_PAUSE << (tries - 1);
+        platform::wait((platform::random() * f64::from(most)) as u32).await;
     }
 }
 

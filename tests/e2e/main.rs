@@ -27,3 +27,4 @@ mod standin;
 mod statuses;
 mod surge;
 mod tasks;
+mod timed;

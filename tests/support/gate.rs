@@ -6,13 +6,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::described;
@@ -25,6 +26,9 @@ pub const OPERATOR_TOKEN: &str = "the operator's token";
 
 /// How long a gate may take to start, to answer, and to write a line of its log, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Where wrangler keeps a local D1 database, in the folder that it runs in.
+const LEDGER: &str = ".wrangler/state/v3/d1/miniflare-D1DatabaseObject";
 
 /// What wrangler says before the URL, once it serves.
 const READY: &str = "Ready on ";
@@ -109,7 +113,7 @@ impl Gate {
         write_vars(directory.path(), &setup.vars);
 
         if setup.ledger {
-            apply_migrations(directory.path());
+            copy(made_ledger(&config), &directory.path().join(LEDGER));
         }
 
         let output = Arc::new(Mutex::new(Vec::new()));
@@ -165,9 +169,15 @@ impl Gate {
 
     /// Sets policies as an operator does.
     pub fn set(&self, policies: &[(&str, &str)]) {
-        for (key, value) in policies {
-            self.put(key, &[value]);
+        if let [(key, value)] = policies {
+            return self.put(key, &[value]);
         }
+        let pairs: Vec<Value> =
+            policies.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        let file = self.directory.path().join("policies.json");
+        std::fs::write(&file, json!(pairs).to_string()).unwrap();
+        let put = ["kv", "bulk", "put", "--local", "--binding", "REPO_TRIGGERS"];
+        self.wrangler(&[&put, [file.to_str().unwrap()].as_slice()].concat());
     }
 
     /// Sets a policy to the content of a file.
@@ -359,6 +369,48 @@ fn run(directory: &Path, arguments: &[&str]) {
         }
         assert!(is_busy && tries < 10, "{output:?}");
         thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// A ledger with its tables. It takes wrangler longer to make one than everything else that a gate needs to start, so it makes
+/// one for these migrations, and each gate has a copy.
+fn made_ledger(config: &toml::Table) -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let made = kept.join(format!("ledger-{}", fingerprint()));
+        if !made.exists() {
+            let directory = tempfile::tempdir_in(kept).unwrap();
+            std::fs::write(directory.path().join("wrangler.toml"), config.to_string()).unwrap();
+            apply_migrations(directory.path());
+            // Other tests, run at the same time, may have been faster.
+            let renamed = std::fs::rename(directory.path().join(LEDGER), &made);
+            assert!(renamed.is_ok() || made.exists(), "{renamed:?}");
+        }
+        made
+    })
+}
+
+/// Of the migrations, and of the wrangler that applies them.
+fn fingerprint() -> String {
+    let project = Path::new(PROJECT);
+    let migrations = std::fs::read_dir(project.join("migrations")).unwrap();
+    let mut files: Vec<PathBuf> = migrations.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.push(project.join("node_modules/wrangler/package.json"));
+    let digest = files.iter().fold(Sha256::new(), |digest, file| {
+        let name = file.file_name().unwrap().as_encoded_bytes();
+        digest.chain_update(name).chain_update(std::fs::read(file).unwrap())
+    });
+    hex::encode(&digest.finalize()[..8])
+}
+
+/// Copies the files of a folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
 }
 

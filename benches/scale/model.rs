@@ -195,9 +195,12 @@ impl Load {
 /// The limits that end what one gate carries as it is shipped, what one carries at all, and what one account does.
 pub const AS_SHIPPED: &str =
     "the ledger's size, as it is shipped: all deliveries for 30 days, builds for 90";
-pub const ONE_GATE: &str = "the same, with `JOURNAL = \"off\"`: of builds alone";
+pub const ONE_GATE: &str = "the ledger's size, with `JOURNAL = \"off\"`: builds alone, for 90 days";
 pub const ONE_ACCOUNT: &str =
     "what all ledgers of an account hold together, with `JOURNAL = \"off\"`";
+
+/// What happens where a ledger is full, once it was said.
+const AS_ABOVE: &str = "D1 takes no more rows: see the first line";
 
 /// Where it ends, the first limit first.
 pub fn limits(needs: &Needs) -> Vec<Limit> {
@@ -211,28 +214,28 @@ pub fn limits(needs: &Needs) -> Vec<Limit> {
             to_do: "`JOURNAL = \"no-ignored\"`, or `JOURNAL_DAYS` down",
         },
         Limit {
-            what: "the same, with `JOURNAL = \"no-ignored\"`",
+            what: "the ledger's size, with `JOURNAL = \"no-ignored\"`",
             rate: holds(LARGEST_LEDGER, Journal::NoIgnored),
-            then: "the same",
+            then: AS_ABOVE,
             to_do: "`JOURNAL = \"off\"`, or `JOURNAL_DAYS` down",
         },
         Limit {
             what: ONE_GATE,
             rate: holds(LARGEST_LEDGER, Journal::Off),
-            then: "the same",
+            then: AS_ABOVE,
             to_do: "a second gate for some of the owners: a Worker, queues and a ledger of its own",
         },
         Limit {
             what: ONE_ACCOUNT,
             rate: holds(LARGEST_ACCOUNT, Journal::Off),
-            then: "the same",
+            then: AS_ABOVE,
             to_do: "a second account for some of the gates",
         },
         Limit {
             what: "statements a second in one ledger",
             rate: STATEMENTS_A_SECOND / a_second(Journal::Off).statements,
             then: "statuses on GitHub come late and the journal lags; deliveries are answered and handed over as ever",
-            to_do: "a second gate, as above",
+            to_do: "a second gate, as for the ledger's size",
         },
         Limit {
             what: "calls of GitHub's, if all repositories are of one account",

@@ -76,7 +76,7 @@ pub fn report(needs: &Needs) {
         text,
         "{measured}\n\n\
          A build is some fourteen exchanges over HTTP: its delivery and two reports, a message and its batch, the origin's answer, \
-         and the statements. Each costs the process about what an ignored push does, of which more than half is workerd's own \
+         and the statements. Each costs the process less than an ignored push does, of which more than half is workerd's own \
          ([the floor](../benches/results.md)), and none of that is on Cloudflare's bill. What GitHub is told of a build is not \
          among them: three times a message, a call and three statements.\n\n\
          ## Where it ends\n\n\
@@ -111,8 +111,8 @@ pub fn report(needs: &Needs) {
          [logs](https://developers.cloudflare.com/workers/observability/logs/workers-logs/#pricing), \
          [KV](https://developers.cloudflare.com/kv/platform/pricing/), \
          [Queues](https://developers.cloudflare.com/queues/platform/pricing/) and \
-         [D1](https://developers.cloudflare.com/d1/platform/pricing/), each set up as its column says; that is what fills the table that \
-         comes then. No policy is taken for remembered, the CPU time is the process's, as above, and of several accounts, what \
+         [D1](https://developers.cloudflare.com/d1/platform/pricing/), each set up as its column says, for which [What to do](#what-to-do) has \
+         the settings and the number of gates. No policy is taken for remembered, the CPU time is the process's, as above, and of several accounts, what \
          is free in each counts once.\n\n",
         number(rate_of(AS_SHIPPED)),
         number(gate),
@@ -178,15 +178,16 @@ pub fn report(needs: &Needs) {
         "width": 1000,
         "height": 420,
         "title_text": "What the bill is made of, in percent",
-        "sub_title_text": "by deliveries a second",
+        "sub_title_text": "by deliveries a second; the sums are US dollars a month",
         "title_margin": { "left": 10.0, "top": 8.0 },
+        "sub_title_margin": { "left": 10.0 },
         "title_align": "left",
         "sub_title_align": "left",
         "legend_align": "right",
         "legend_font_size": 12,
         "series_list": parts.collect::<Vec<_>>(),
         "x_axis_data": names.iter().zip(&totals)
-            .map(|(name, total)| format!("{name}: ${total:.0}")).collect::<Vec<_>>(),
+            .map(|(name, total)| format!("{name}: ${}", number(*total))).collect::<Vec<_>>(),
     });
     let chart = BarChart::from_json(&options.to_string()).and_then(|chart| chart.svg());
     let chart = chart.expect("a chart of these options");

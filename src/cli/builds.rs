@@ -101,12 +101,12 @@ pub fn why(build: &BuildRow) -> String {
     if build.state != State::Queued {
         return build.description.clone();
     }
-    if build.is_held {
-        return "held while the build service takes nothing, or has asked for a pause; posted by itself after that"
-            .to_owned();
-    }
     match (&build.handed_over_at, &build.answer) {
         (Some(_), _) => "taken by the build service, which has not reported of it yet".to_owned(),
+        (None, _) if build.is_held => {
+            "held while the build service takes nothing, or has asked for a pause; posted by itself after that"
+                .to_owned()
+        }
         (None, Some(answer)) => format!(
             "not taken yet, after {} attempt{}: {}",
             build.attempts,

@@ -85,19 +85,21 @@ pub(crate) async fn said(
     until: u64,
 ) -> Result<(Build, u64), String> {
     for tries in 0..MOST_TRIES {
+        if tries > 0 {
+            pause(tries).await;
+            match builds::find(env, &build.id).await? {
+                Some(stored) => (build, version) = (stored.build, stored.version),
+                None => {
+                    build.unsaid.clear();
+                    return Ok((build, version));
+                }
+            }
+        }
         build = build.said(status);
         // Whoever says it goes on with what is left.
         let tell_at = (!build.unsaid.is_empty()).then_some(now + TOLD_WITHIN);
         if builds::keep_said(env, &build, version, status.state, tell_at, until).await? {
             return Ok((build, version + 1));
-        }
-        pause(tries + 1).await;
-        match builds::find(env, &build.id).await? {
-            Some(stored) => (build, version) = (stored.build, stored.version),
-            None => {
-                build.unsaid.clear();
-                return Ok((build, version));
-            }
         }
     }
     Err("the row is changed all the time".to_owned())

@@ -28,7 +28,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::fixtures::PROJECT;
-use super::gate::{OPERATOR_TOKEN, PATIENCE, SECRET};
+use super::gate::{OPERATOR_TOKEN, PATIENCE, SECRET, migrations};
 use super::origin;
 
 /// How many messages are handed over at a time, and how many such batches side by side.
@@ -385,13 +385,7 @@ fn serve(directory: &Path, config: &str, gate: &str, pump: &str) -> Child {
 /// A ledger with its tables.
 fn ledger() -> Connection {
     let ledger = Connection::open_in_memory().unwrap();
-    let mut migrations: Vec<_> = std::fs::read_dir(Path::new(PROJECT).join("migrations"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
-        .collect();
-    migrations.sort();
-    for migration in migrations {
+    for migration in migrations() {
         ledger.execute_batch(&std::fs::read_to_string(migration).unwrap()).unwrap();
     }
     ledger

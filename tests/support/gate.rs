@@ -393,16 +393,24 @@ fn made_ledger(config: &toml::Table) -> &'static Path {
 
 /// Of the migrations, and of the wrangler that applies them.
 fn fingerprint() -> String {
-    let project = Path::new(PROJECT);
-    let migrations = std::fs::read_dir(project.join("migrations")).unwrap();
-    let mut files: Vec<PathBuf> = migrations.map(|file| file.unwrap().path()).collect();
-    files.sort();
-    files.push(project.join("node_modules/wrangler/package.json"));
+    let mut files = migrations();
+    files.push(Path::new(PROJECT).join("node_modules/wrangler/package.json"));
     let digest = files.iter().fold(Sha256::new(), |digest, file| {
         let name = file.file_name().unwrap().as_encoded_bytes();
         digest.chain_update(name).chain_update(std::fs::read(file).unwrap())
     });
     hex::encode(&digest.finalize()[..8])
+}
+
+/// The files of the ledger's migrations, in their order.
+pub fn migrations() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(Path::new(PROJECT).join("migrations"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    files
 }
 
 /// Copies the files of a folder.
